@@ -1,0 +1,296 @@
+import { availableParallelism, cpus } from 'node:os';
+import { cellLine } from '../report/cell-line.ts';
+import { junit } from '../report/junit.ts';
+import { createStatus, type Status } from '../report/status.ts';
+import { PLAIN, styleFor, wantsColor } from '../report/style.ts';
+import { closingLine, matrixReport, type ReportOptions, thresholdReport } from '../report/terminal.ts';
+import { timeline } from '../report/timeline.ts';
+import { openStore, type RunStore } from '../results/store.ts';
+import { type JudgedBy, runVerdict, type Summary } from '../results/summary.ts';
+import { judgeThreshold, type ThresholdResult } from '../results/thresholds.ts';
+import type { CellResult, CellSink, ViolationRecord } from '../results/types.ts';
+import { OdpError } from '../scenario/errors.ts';
+import type { CellPlan } from '../scenario/plan.ts';
+import type { Threshold } from '../scenario/threshold.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { flagRecord, type RunFlags } from './options.ts';
+import { commitOf, packageVersion } from './package-root.ts';
+import { installSignals, type Signals } from './signals.ts';
+import type { Terminal } from './terminal-io.ts';
+
+/** What runs cells; given from outside so that this file can be tested without threads. */
+export interface Runner {
+  runCell(plan: CellPlan, sink: CellSink, signal: AbortSignal): Promise<CellResult>;
+  closeCells(): Promise<void>;
+  /** Throws `RangeError` with what does not fit. */
+  arenaWords(plan: CellPlan): number;
+}
+
+export interface PlannedCell {
+  readonly plan: CellPlan;
+  readonly thresholds: readonly Threshold[];
+}
+
+export interface Execution {
+  readonly command: string;
+  /** Folder below results/. */
+  readonly group: string;
+  readonly seed: number;
+  readonly judgedBy: JudgedBy;
+  readonly cells: readonly PlannedCell[];
+  readonly flags: RunFlags;
+  /** Of the package. */
+  readonly root: string;
+}
+
+/** The first violations of each kind that are drawn; the race log has more. */
+const TIMELINES_KEPT = 200;
+const TIMELINES_PRINTED = 2;
+
+/** Loads the part that starts threads; `list` and `schema` do without. */
+export async function loadRunner(): Promise<Runner> {
+  const [{ runCell, closeCells }, { arenaWords }] = await Promise.all([
+    import('../torture/cell.ts'),
+    import('../world/size.ts'),
+  ]);
+  return { runCell, closeCells, arenaWords };
+}
+
+/** Runs cells one after the other, writes the results folder, reports, and returns the exit code. */
+export async function execute(execution: Execution, terminal: Terminal, runner: Runner): Promise<number> {
+  const { flags, cells } = execution;
+  checkArenas(cells, runner);
+  const startedAt = new Date();
+  let complained = false;
+  const store = openStore({
+    root: `${terminal.cwd}/results`,
+    group: execution.group,
+    seed: execution.seed,
+    startedAt,
+    dir: flags.out,
+    logs: {
+      onLost: (reason) => {
+        if (!complained)
+          terminal.err(`ODP_E_LOG_LOST: a record could not be written: ${reason}; lost records are counted`);
+        complained = true;
+      },
+    },
+  });
+  const config = runConfig(execution, startedAt);
+  store.writeRun('running', config);
+  const signals = installSignals(terminal.err);
+  const say = flags.json === true ? terminal.err : terminal.out;
+  if (flags.quiet !== true) {
+    say(`odptorture: ${execution.command} seed=${execution.seed} cells=${cells.length} results=${store.dir}`);
+  }
+  const timelines = createTimelines();
+  try {
+    const results = await runAll(execution, terminal, runner, store, signals, timelines);
+    // Closed first: a record that only the flush could not save must be in the count.
+    store.races.close();
+    const summary = summarize(execution, results, store, signals, startedAt, config.environment);
+    store.writeSummary(summary);
+    if (timelines.drawn().length > 0)
+      store.writeWhole(
+        'timelines.txt',
+        `${timelines
+          .drawn()
+          .map((record) => timeline(record).join('\n'))
+          .join('\n\n\n')}\n`,
+      );
+    store.writeWhole('junit.xml', junit(results, { judgedBy: execution.judgedBy, thresholds: summary.thresholds }));
+    store.writeRun(summary.interrupted ? 'interrupted' : 'finished', { ...config, exitCode: summary.exitCode });
+    report(execution, terminal, summary, results, timelines.drawn(), store.dir);
+    return summary.exitCode;
+  } catch (error) {
+    // Results that are in part there must say so.
+    try {
+      store.writeRun('failed', { ...config, error: error instanceof Error ? error.message : String(error) });
+    } catch {
+      // The disk is what failed; the error below says it.
+    }
+    throw error;
+  } finally {
+    signals.dispose();
+    store.close();
+    await runner.closeCells();
+  }
+}
+
+/** Every cell must fit before the first one runs: an overnight matrix must not fail at its last scenario. */
+function checkArenas(cells: readonly PlannedCell[], runner: Runner): void {
+  const seen = new Set<string>();
+  for (const { plan } of cells) {
+    const key = `${plan.scenario} ${plan.strategy}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    try {
+      runner.arenaWords(plan);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const message = `scenario '${plan.scenario}' with ${plan.strategy} does not fit: ${error.message}`;
+      throw new OdpError({ code: 'ODP_E_MEMORY', message }, { cause: error });
+    }
+  }
+}
+
+interface RunConfig extends Record<string, unknown> {
+  readonly environment: Summary['environment'];
+}
+
+function runConfig(execution: Execution, startedAt: Date): RunConfig {
+  return {
+    schemaVersion: 1,
+    command: execution.command,
+    seed: execution.seed,
+    startedAt: startedAt.toISOString(),
+    pid: process.pid,
+    flags: flagRecord(execution.flags),
+    environment: {
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      cores: availableParallelism(),
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      commit: commitOf(execution.root),
+      version: packageVersion(execution.root),
+    },
+    thresholds: [...new Set(execution.cells.flatMap((cell) => cell.thresholds.map((threshold) => threshold.text)))],
+    cells: execution.cells.map((cell) => cell.plan),
+  };
+}
+
+interface Timelines {
+  add(record: ViolationRecord): void;
+  readonly drawn: () => readonly ViolationRecord[];
+}
+
+/** Keeps the first record of each signature. */
+function createTimelines(): Timelines {
+  const first = new Map<string, ViolationRecord>();
+  return {
+    add(record) {
+      const key = `${record.scenario} ${record.strategy} ${record.signature}`;
+      if (first.size < TIMELINES_KEPT && !first.has(key)) first.set(key, record);
+    },
+    drawn: () => [...first.values()],
+  };
+}
+
+async function runAll(
+  execution: Execution,
+  terminal: Terminal,
+  runner: Runner,
+  store: RunStore,
+  signals: Signals,
+  timelines: Timelines,
+): Promise<CellResult[]> {
+  const { flags, cells } = execution;
+  const status = flags.progress && flags.quiet !== true ? progressOf(terminal, cells.length) : null;
+  const say = flags.json === true ? terminal.err : terminal.out;
+  const results: CellResult[] = [];
+  for (const [index, { plan }] of cells.entries()) {
+    if (signals.signal.aborted) break;
+    status?.begin(index, `${plan.scenario} ${plan.strategy} seed=${plan.seed}`);
+    const sink: CellSink = {
+      violation(record) {
+        store.races.add(record);
+        timelines.add(record);
+      },
+      progress: (progress) => status?.progress(progress),
+      log: (level, message, data) => store.log.log(level, message, data),
+    };
+    const result = await runner.runCell(plan, sink, signals.signal);
+    results.push(result);
+    const line = cellLine(result);
+    store.log.log('info', line);
+    status?.clear();
+    if (flags.quiet !== true) say(line);
+  }
+  status?.end();
+  return results;
+}
+
+function progressOf(terminal: Terminal, cells: number): Status {
+  const live = terminal.errIsTty && terminal.env.TERM !== 'dumb' && (terminal.env.CI ?? '') === '';
+  return createStatus({ stream: terminal.stderr, live, cells, now: () => performance.now() });
+}
+
+function summarize(
+  execution: Execution,
+  results: CellResult[],
+  store: RunStore,
+  signals: Signals,
+  startedAt: Date,
+  environment: Summary['environment'],
+): Summary {
+  const { judgedBy } = execution;
+  const thresholds: ThresholdResult[] = results.flatMap((result, i) =>
+    execution.cells[i]!.thresholds.map((threshold) => judgeThreshold(threshold, result)),
+  );
+  const lost = store.races.lost() + store.log.lost();
+  const stoppedBy = signals.received();
+  return {
+    schemaVersion: 1,
+    runId: store.runId,
+    command: execution.command,
+    seed: execution.seed,
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    verdict: runVerdict(results, judgedBy),
+    judgedBy,
+    exitCode: exitCodeOf({ cells: results, judgedBy, thresholds, lost, stoppedBy }),
+    interrupted: stoppedBy !== null,
+    environment,
+    records: { written: store.races.written(), lost },
+    thresholds,
+    cells: results,
+  };
+}
+
+function report(
+  execution: Execution,
+  terminal: Terminal,
+  summary: Summary,
+  results: readonly CellResult[],
+  records: readonly ViolationRecord[],
+  dir: string,
+): void {
+  const { flags, judgedBy } = execution;
+  if (flags.json === true) {
+    terminal.out(JSON.stringify(summary, null, 2));
+    return;
+  }
+  const style = styleFor(wantsColor(flags.color, terminal.env, terminal.outIsTty));
+  const options: ReportOptions = { style, width: terminal.width, verbose: flags.verbose === true };
+  const print = (lines: readonly string[]): void => {
+    for (const line of lines) terminal.out(line);
+  };
+  if (flags.quiet !== true) {
+    print(['', ...matrixReport(results, options)]);
+    for (const record of toPrint(records, results, judgedBy))
+      print(['', ...timeline(record, { width: terminal.width, style })]);
+    terminal.out('');
+  }
+  print(thresholdReport(summary.thresholds, { ...options, style: flags.quiet === true ? PLAIN : style }));
+  const marker = summary.interrupted ? ', interrupted' : '';
+  terminal.out(`${closingLine(results, judgedBy)}${marker}; ${summary.verdict}; seed ${summary.seed}; ${dir}`);
+}
+
+/** Timelines for people: of violations that nobody expected; `run` draws what it finds. */
+function toPrint(
+  records: readonly ViolationRecord[],
+  results: readonly CellResult[],
+  judgedBy: JudgedBy,
+): ViolationRecord[] {
+  const unexpected = (record: ViolationRecord): boolean => {
+    const cell = results.find(
+      (c) => c.scenario === record.scenario && c.strategy === record.strategy && c.seed === record.seed,
+    );
+    return (
+      cell !== undefined && !cell.expected.must.includes(record.oracle) && !cell.expected.may.includes(record.oracle)
+    );
+  };
+  const wanted = judgedBy === 'violations' ? records : records.filter(unexpected);
+  const firstOfOracle = wanted.filter((record, i) => wanted.findIndex((other) => other.oracle === record.oracle) === i);
+  return firstOfOracle.slice(0, TIMELINES_PRINTED);
+}

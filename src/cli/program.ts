@@ -1,0 +1,107 @@
+import { Command, CommanderError } from 'commander';
+import { EXIT, OdpError } from '../scenario/errors.ts';
+import { doctorCommand } from './doctor.ts';
+import { type ListFlags, listCommand } from './list.ts';
+import { matrixCommand } from './matrix.ts';
+import { addRunOptions, applyEnvironment, type RunFlags } from './options.ts';
+import { packageRoot, packageVersion } from './package-root.ts';
+import { runCommand } from './run.ts';
+import { schemaCommand } from './schema.ts';
+import type { Terminal } from './terminal-io.ts';
+
+const REPORT_URL_HINT =
+  'please report it with the command line, the output of `odptorture doctor` and, from `-v`, the stack';
+
+const EXIT_HELP = `
+Exit codes: 0 as expected, 1 violation, 2 usage or invalid scenario, 3 threshold missed, 4 unknown (too little evidence),
+6 a worker crashed, 7 results could not be written, 70 internal error, 130/143 interrupted.
+Every flag is also a variable: --seed is ODPTORTURE_SEED. A flag outranks its variable, a variable the scenario.`;
+
+/** Parses the command line, runs the command and returns the exit code. Whatever goes wrong ends in one clear line. */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = createProgram(terminal, (exitCode) => {
+    code = exitCode;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    return explain(error, terminal, argv);
+  }
+}
+
+function createProgram(terminal: Terminal, done: (exitCode: number) => void): Command {
+  const program = new Command('odptorture');
+  program
+    .description('Torture harness for MMU notifiers against RDMA on-demand paging.')
+    .version(packageVersion(packageRoot()), '-V, --version')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: () => {} })
+    .showHelpAfterError(false)
+    .addHelpText('after', EXIT_HELP);
+  const environment = (command: Command): void => applyEnvironment(command, terminal.env);
+
+  addRunOptions(program.command('run <scenario>'))
+    .description('run the cells of one scenario; exits 1 when there was a violation')
+    .option('--expect', 'exit by expectations, as matrix does')
+    .action(async (scenario: string, _flags: RunFlags, command: Command) => {
+      environment(command);
+      done(await runCommand(scenario, command.opts<RunFlags>(), terminal));
+    });
+  addRunOptions(program.command('matrix [scenarios...]'))
+    .description('run strategies x scenarios (default: seed and all litmus tests) against what is expected of each')
+    .action(async (scenarios: string[], _flags: RunFlags, command: Command) => {
+      environment(command);
+      done(await matrixCommand(scenarios, command.opts<RunFlags>(), terminal));
+    });
+  program
+    .command('list [topic]')
+    .description('strategies, scenarios, oracles, exposures, points, roles, verbs, metrics')
+    .option('--json', 'as JSON')
+    .option('-v, --verbose', 'with origins and reasons')
+    .action((topic: string | undefined, _flags: ListFlags, command: Command) => {
+      environment(command);
+      done(listCommand(topic, command.opts<ListFlags>(), terminal));
+    });
+  program
+    .command('schema <name>')
+    .description('print a JSON Schema: scenario or summary')
+    .action((name: string) => done(schemaCommand(name, terminal)));
+  program
+    .command('doctor')
+    .description('check that this machine can run the harness')
+    .option('--json', 'as JSON')
+    .action(async (_flags: { json?: boolean }, command: Command) => {
+      environment(command);
+      done(await doctorCommand(command.opts<{ json?: boolean }>(), terminal));
+    });
+  return program;
+}
+
+/** Turns an error into one line for each thing that is wrong, and an exit code; a stack only with -v. */
+function explain(error: unknown, terminal: Terminal, argv: readonly string[]): number {
+  if (error instanceof OdpError) {
+    terminal.err(error.message);
+    return error.exitCode;
+  }
+  if (error instanceof CommanderError) {
+    // Help and version are thrown as well, after they were printed.
+    if (error.exitCode === 0) return EXIT.ok;
+    if (error.code === 'commander.help') {
+      terminal.err('ODP_E_USAGE: no command; see odptorture --help');
+      return EXIT.usage;
+    }
+    const text = error.message
+      .replace(/^error: /, '')
+      .replaceAll(/\s*\n\s*/g, ' ')
+      .replace(/(\?)?\.$/, '$1');
+    terminal.err(`ODP_E_USAGE: ${text}`);
+    return EXIT.usage;
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  terminal.err(`ODP_E_INTERNAL: ${reason.split('\n')[0]}; ${REPORT_URL_HINT}`);
+  const verbose = argv.includes('-v') || argv.includes('--verbose') || (terminal.env.ODPTORTURE_VERBOSE ?? '') !== '';
+  if (verbose && error instanceof Error && error.stack !== undefined) terminal.err(error.stack);
+  return EXIT.internal;
+}

@@ -1,0 +1,108 @@
+import { type Addr, at } from '../memory/address.ts';
+import { add, exchange, load, notify, or, store, wait } from '../sync/atomics.ts';
+import { clearWait, publishWait, WAIT } from '../sync/task.ts';
+import { type Actor, count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { ENTRY_PINNED, ENTRY_VALID, type Hca, MKEY, mkeyAddr, QP, qpAddr } from './device.ts';
+
+/** Address of the entry of page `page` (0-based within the region) of key `index`. */
+export const entryAddr = (hca: Hca, index: number, page: number): Addr => at(hca.mtt, index * hca.mttPages + page);
+/** Address of the identity committed with that entry. */
+export const identityAddr = (hca: Hca, index: number, page: number): Addr =>
+  at(hca.identity, index * hca.mttPages + page);
+const reachAddr = (hca: Hca, mm: number, vpn: number): Addr => at(hca.reach, mm * hca.pagesPerMm + vpn);
+
+/**
+ * Makes an entry valid (mlx5: program the MTT through a UMR). The caller holds the umem mutex and has checked with the strategy.
+ * The identity is stored before the entry: a DMA that sees the entry must find the identity that belongs to it. The reach count
+ * rises before the entry is valid, so a count of 0 proves that there is none.
+ */
+export function deviceMap(actor: Actor, hca: Hca, index: number, page: number, entry: number, identity: number): void {
+  const key = mkeyAddr(hca, index);
+  actor.mem[identityAddr(hca, index, page)] = identity;
+  const { mem } = actor;
+  // A read-only entry that becomes writable is counted already.
+  const old = mem[entryAddr(hca, index, page)];
+  if ((entry & ENTRY_PINNED) === 0 && (old & ENTRY_VALID) === 0) {
+    add(actor, reachAddr(hca, mem[key + MKEY.mm], mem[key + MKEY.start] + page), 1);
+  }
+  store(actor, entryAddr(hca, index, page), entry);
+}
+
+/**
+ * Clears the entries of pages `first` .. `last` of a key, then waits until no device access that was translated before is still
+ * running (a UMR with zap, posted and waited for). Returns how many valid entries there were. Pinned entries stay unless `pinned`
+ * says otherwise. The caller holds the umem mutex from before the first clear until the return: a second zap of the same pages
+ * finds nothing to clear, and the mutex is what makes it wait for the drain of the first.
+ */
+export function deviceZap(actor: Actor, hca: Hca, index: number, first: number, last: number, pinned: boolean): number {
+  const { mem } = actor;
+  const key = mkeyAddr(hca, index);
+  let cleared = 0;
+  for (let page = first; page <= last; page++) {
+    const word = entryAddr(hca, index, page);
+    const seen = load(actor, word);
+    if ((seen & ENTRY_VALID) === 0 || (!pinned && (seen & ENTRY_PINNED) !== 0)) continue;
+    // Exchange, not store: sequentially consistent with the load of the in-flight words below. A DMA that raised its word too
+    // late for drain to see it loads the entry after this, and finds it gone.
+    const old = exchange(actor, word, 0);
+    if ((old & ENTRY_PINNED) === 0) add(actor, reachAddr(hca, mem[key + MKEY.mm], mem[key + MKEY.start] + page), -1);
+    cleared++;
+  }
+  if (cleared > 0) drain(actor, hca, index);
+  return cleared;
+}
+
+const DRAIN_SPINS = 100;
+/** In an in-flight word: an access runs; somebody sleeps until it is over. The rest counts accesses. */
+export const INFLIGHT_BUSY = 1;
+export const INFLIGHT_WAITER = 2;
+export const INFLIGHT_STEP = 4;
+
+/**
+ * Waits for the device accesses that are in flight now. Each DMA thread has its own word, odd while it is in an access and never
+ * the same twice, so that accesses which begin later cannot hold this up (with one shared count they could, for ever).
+ * An access to another key does not matter: `inflightMkey` is written before the word becomes odd, so reading it afterwards gives
+ * that access's key or a later one's, and in the second case the access is over.
+ */
+function drain(actor: Actor, hca: Hca, index: number): void {
+  const { mem } = actor;
+  for (let tid = 0; tid < hca.qps; tid++) {
+    const qp = qpAddr(hca, tid);
+    const word = at(qp, QP.inflight);
+    const seen = load(actor, word);
+    if ((seen & INFLIGHT_BUSY) === 0 || mem[qp + QP.inflightMkey] !== index || tid === actor.tid) continue;
+    count(actor, COUNTER['exposure.dmaDuringZap']);
+    const access = seen & ~INFLIGHT_WAITER;
+    let now = seen;
+    for (let i = 0; i < DRAIN_SPINS && (now & ~INFLIGHT_WAITER) === access; i++) now = load(actor, word);
+    while ((now & ~INFLIGHT_WAITER) === access) {
+      // The thread may just have lowered its word: `or` tells which access the waiter bit was set on.
+      now = or(actor, word, INFLIGHT_WAITER) | INFLIGHT_WAITER;
+      if ((now & ~INFLIGHT_WAITER) !== access) break;
+      publishWait(actor, WAIT.drain, word, tid, false);
+      wait(actor, word, now, Number.POSITIVE_INFINITY);
+      clearWait(actor);
+      now = load(actor, word);
+    }
+  }
+}
+
+/** Raises this thread's in-flight word; the load of the entry must come after, and as both are atomic it does. */
+export function accessBegin(actor: Actor, qp: Addr, index: number): void {
+  actor.mem[qp + QP.inflightMkey] = index;
+  add(actor, at(qp, QP.inflight), INFLIGHT_BUSY);
+}
+
+/** Lowers it: the next access will have another number. Clears the waiter bit and wakes whoever set it. */
+export function accessEnd(actor: Actor, qp: Addr): void {
+  const word = at(qp, QP.inflight);
+  // Only this thread changes the number, and others only set the waiter bit: a plain read of the number is exact.
+  const next = ((actor.mem[word] | INFLIGHT_BUSY | INFLIGHT_WAITER) + 1) | 0;
+  const old = exchange(actor, word, next);
+  if ((old & INFLIGHT_WAITER) !== 0) notify(actor, word, Number.POSITIVE_INFINITY);
+}
+
+/** Valid entries, pinned ones left out, that reach page `vpn` of an mm: 0 is exact, anything else a hint to look closer. */
+export const deviceReach = (actor: Actor, hca: Hca, mm: number, vpn: number): number =>
+  load(actor, reachAddr(hca, mm, vpn));

@@ -1,0 +1,140 @@
+import { type Addr, at, type Memory, NULL_PFN, type Pfn } from '../memory/address.ts';
+import { type DepotLock, type Slab, slabAlloc, slabFree, slabInit, slabInUse } from '../memory/slab.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { add, load, rawLoad, rawStore, store } from '../sync/atomics.ts';
+import { LOCK_CLASS } from '../sync/lock-class.ts';
+import { MUTEX, mutexInit } from '../sync/mutex.ts';
+import { type Actor, count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+
+/** A page frame: the kernel's struct page, with the page's payload shrunk to a stamp. */
+export const FRAME = defineStruct('frame', {
+  /** References: 1 of the page cache, 1 of each page-table entry, and those of getUserPage while it lasts. */
+  refcount: { words: 1, line: true },
+  /** Rises each time the frame is freed; wraps modulo 2^32. */
+  generation: 1,
+  /** Page-table entries that map a file frame; for an anonymous frame it is not kept (it has one mapping at most). */
+  mapcount: 1,
+  /** The payload: which page of which backing this is, how often it was written, and the identity's complement. */
+  identity: 1,
+  version: 1,
+  guard: 1,
+  /** 1 while a page cache holds the frame; changes only under `folioLock`, or before the frame can be found. */
+  inCache: 1,
+  folioLock: MUTEX.$words,
+});
+
+/** Payload of a free frame: SLUB's POISON_FREE. No identity has this value. */
+export const POISON = 0x6b6b6b6b;
+/** Stamps of file pages have this bit; those of anonymous pages are 1 .. 2^30 - 1. */
+export const FILE_IDENTITY = 0x40000000;
+export const MAX_FILES = 64;
+export const MAX_FILE_PAGES = 2 ** 20;
+
+/** The stamp of page `index` of a file. */
+export const fileIdentity = (fileId: number, index: number): number => FILE_IDENTITY | (fileId << 20) | index;
+export const isFileIdentity = (identity: number): boolean => (identity & FILE_IDENTITY) !== 0;
+
+/** All frames of a world. Frame 0 does not exist. */
+export interface FramePool {
+  readonly base: Addr;
+  readonly stride: number;
+  /** Frames 1 .. count. */
+  readonly count: number;
+  readonly slab: Slab;
+  readonly depotLock: DepotLock;
+}
+
+export const frameAddr = (frames: FramePool, pfn: Pfn): Addr => at(frames.base, pfn * frames.stride);
+
+/** Poisons all payloads and fills the allocator. Before the threads start. */
+export function framesInit(mem: Memory, frames: FramePool): void {
+  slabInit(mem, frames.slab);
+  for (let pfn = 1; pfn <= frames.count; pfn++) {
+    const f = frameAddr(frames, pfn as Pfn);
+    mem.fill(0, f, f + FRAME.$words);
+    mem[f + FRAME.generation] = 1;
+    mem[f + FRAME.identity] = POISON;
+    mutexInit(mem, at(f, FRAME.folioLock), LOCK_CLASS.folio_lock);
+  }
+}
+
+/**
+ * alloc_page, with one reference and a stamped payload. Returns 0 when there is none (ENOMEM). Tells the observer that a frame is
+ * used again, and whether its poison is intact: if not, somebody wrote to it while it was free.
+ */
+export function allocFrame(actor: Actor, frames: FramePool, identity: number): Pfn {
+  const { mem } = actor;
+  const pfn = slabAlloc(mem, frames.slab, actor.tid, frames.depotLock) as Pfn;
+  if (pfn === NULL_PFN) {
+    count(actor, COUNTER['fail.allocation']);
+    return pfn;
+  }
+  const f = frameAddr(frames, pfn);
+  actor.observer.frameReused(actor, pfn, mem[f + FRAME.identity] === POISON);
+  // Plain stores: nobody can reach the frame before it is published under a page-table lock or the page cache's lock. Only a
+  // stale device entry could, and what that reads is judged by the generation, which rose before.
+  mem[f + FRAME.identity] = identity;
+  mem[f + FRAME.guard] = ~identity;
+  mem[f + FRAME.version] = 0;
+  mem[f + FRAME.mapcount] = 0;
+  mem[f + FRAME.inCache] = 0;
+  mem[f + FRAME.refcount] = 1;
+  return pfn;
+}
+
+/** get_page: one more reference to a frame on which the caller's lock guarantees one already. */
+export function getFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
+  add(actor, at(frameAddr(frames, pfn), FRAME.refcount), 1);
+}
+
+/** put_page: drops a reference, and frees the frame with the last one. */
+export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
+  const f = frameAddr(frames, pfn);
+  if (add(actor, at(f, FRAME.refcount), -1) === 1) freeFrame(actor, frames, pfn, f);
+}
+
+/**
+ * free_unref_page. The order carries the oracles:
+ * 1. The generation rises before the payload is poisoned. A device reads the payload, then compares generations; the other way
+ *    round it could read poison and still find its own generation: corruption without the use after free that caused it.
+ * 2. Both come before the frame can be allocated again, or its next owner's entries could record the old generation, and be
+ *    taken for stale when it rises under them.
+ * The atomic store keeps the poison behind the generation also where plain stores may overtake each other.
+ */
+function freeFrame(actor: Actor, frames: FramePool, pfn: Pfn, f: Addr): void {
+  const { mem } = actor;
+  const identity = mem[f + FRAME.identity];
+  const generation = add(actor, at(f, FRAME.generation), 1) + 1;
+  store(actor, at(f, FRAME.identity), POISON);
+  point(actor, POINT['frame.freed'], pfn, generation, identity);
+  slabFree(mem, frames.slab, actor.tid, pfn, frames.depotLock);
+}
+
+/** The frame's generation now. */
+export const frameGeneration = (actor: Actor, frames: FramePool, pfn: Pfn): number =>
+  load(actor, at(frameAddr(frames, pfn), FRAME.generation));
+
+/** Reads the payload: the identity found, or POISON when the frame is free or the guard does not fit (a torn or foreign write). */
+export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
+  const f = frameAddr(frames, pfn);
+  // Atomic, so that what the caller loads next (the generation) is not older than the payload.
+  const identity = rawLoad(mem, at(f, FRAME.identity));
+  return mem[f + FRAME.guard] === ~identity ? identity : POISON;
+}
+
+/**
+ * Writes the payload, as the CPU's stores and a device's writes do. It asks no questions: a device that writes through a stale
+ * entry really destroys the stamp of whoever owns the frame by then.
+ */
+export function stampWrite(mem: Memory, frames: FramePool, pfn: Pfn, identity: number): void {
+  const f = frameAddr(frames, pfn);
+  rawStore(mem, at(f, FRAME.identity), identity);
+  mem[f + FRAME.guard] = ~identity;
+  mem[f + FRAME.version] = (mem[f + FRAME.version] + 1) | 0;
+}
+
+/** Frames handed out; exact when all threads are quiet. */
+export const framesInUse = (mem: Memory, frames: FramePool): number => slabInUse(mem, frames.slab);

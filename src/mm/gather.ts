@@ -1,0 +1,45 @@
+import type { Pfn } from '../memory/address.ts';
+import { type Actor, count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { putFrame } from './frame.ts';
+import type { MmWorld } from './mm.ts';
+import { GATHER_FRAMES, MM_TASK, mmTaskAddr } from './section.ts';
+
+/**
+ * mmu_gather: frames whose entries were cleared are kept in the thread's batch and released by `tlbFinish`, which the
+ * invalidator calls after its section has ended. There is no TLB here: the CPU looks each page up anew.
+ */
+
+/** __tlb_remove_page: keeps a frame, with the reference that its entry had. There must be room. */
+export function tlbGather(actor: Actor, world: MmWorld, pfn: Pfn): void {
+  const { mem } = actor;
+  const t = mmTaskAddr(world, actor.tid);
+  const n = mem[t + MM_TASK.gatherCount];
+  mem[t + MM_TASK.gather + n] = pfn;
+  mem[t + MM_TASK.gatherCount] = n + 1;
+}
+
+export const tlbBatchFull = (actor: Actor, world: MmWorld): boolean =>
+  actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.gatherCount] >= GATHER_FRAMES;
+
+/**
+ * tlb_flush_mmu for a batch that is full: releases it in the middle of the section. The pages may be free before the section
+ * ends; that is why a device's entries must be gone when start returns, not when end does.
+ */
+export function tlbFlush(actor: Actor, world: MmWorld): void {
+  count(actor, COUNTER['exposure.gatheredFreeInSection'], releaseBatch(actor, world));
+}
+
+/** tlb_finish_mmu: releases what was gathered. The caller's section has ended. */
+export function tlbFinish(actor: Actor, world: MmWorld): void {
+  releaseBatch(actor, world);
+}
+
+function releaseBatch(actor: Actor, world: MmWorld): number {
+  const { mem } = actor;
+  const t = mmTaskAddr(world, actor.tid);
+  const n = mem[t + MM_TASK.gatherCount];
+  for (let i = 0; i < n; i++) putFrame(actor, world.frames, mem[t + MM_TASK.gather + i] as Pfn);
+  mem[t + MM_TASK.gatherCount] = 0;
+  return n;
+}

@@ -1,0 +1,154 @@
+import { type Addr, at, type Vpn } from '../memory/address.ts';
+import { load, store } from '../sync/atomics.ts';
+import { srcuReadLock, srcuReadUnlock, synchronizeSrcu } from '../sync/srcu.ts';
+import { type Actor, count, now } from '../trace/actor.ts';
+import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
+import { HISTOGRAM_DOUBLES, histogramAdd } from '../trace/histogram.ts';
+import { NOTIFIER_CALL } from '../trace/observer.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+import { MM, type Mm } from './mm.ts';
+import { OUTCOME, type Outcome } from './outcome.ts';
+import {
+  currentSection,
+  MM_TASK,
+  mmTaskAddr,
+  othersOverlap,
+  popSection,
+  pushSection,
+  SECTION,
+  type SectionEvent,
+} from './section.ts';
+
+export {
+  isSectionActive,
+  MM_TASK,
+  SECTION,
+  SECTION_EVENT,
+  type SectionEvent,
+  sectionsBegun,
+  sectionsOverlapping,
+} from './section.ts';
+
+/**
+ * mmu_notifier and its ops. A JS object with functions cannot be shared, so each thread has its own set, the same subscription
+ * at the same index; whether it is subscribed is a word in shared memory.
+ */
+export interface Subscription {
+  readonly index: number;
+  /** invalidate_range_start. May answer EAGAIN only when not `blockable`; no end follows then. */
+  rangeStart(actor: Actor, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome;
+  /** invalidate_range_end. */
+  rangeEnd(actor: Actor, section: Addr, start: Vpn, last: Vpn): void;
+  /** release: the mm goes away. */
+  release(actor: Actor): void;
+}
+
+const subscribedWord = (mm: Mm, index: number): Addr => at(mm.addr, MM.subscribed + index);
+
+/**
+ * mmu_notifier_register, without mm_take_all_locks: a section may already run, and then its end will be the first thing that the
+ * subscription hears. Whoever cannot bear that subscribes before the threads start.
+ */
+export function mmuNotifierRegister(actor: Actor, mm: Mm, index: number): void {
+  store(actor, subscribedWord(mm, index), 1);
+}
+
+/** mmu_notifier_unregister: when it returns, no callback of the subscription runs on any thread. Sleeps. */
+export function mmuNotifierUnregister(actor: Actor, mm: Mm, index: number): void {
+  store(actor, subscribedWord(mm, index), 0);
+  synchronizeSrcu(actor, mm.srcu);
+}
+
+/** mmu_notifier_release, as exit_mmap calls it: tells every subscription that the mm goes away. */
+export function mmuNotifierRelease(actor: Actor, mm: Mm): void {
+  const idx = srcuReadLock(actor, mm.srcu);
+  for (let i = 0; i < mm.subscriptions.length; i++)
+    if (load(actor, subscribedWord(mm, i)) !== 0) mm.subscriptions[i].release(actor);
+  srcuReadUnlock(actor, mm.srcu, idx);
+}
+
+/**
+ * mmu_notifier_invalidate_range_start. After EAGAIN the thread is in no section and must not call end: the subscriptions that had
+ * started were ended here (c2655835fd8c). The kernel goes on to call those behind the refuser, too; here they are left alone.
+ */
+export function invalidateRangeStart(
+  actor: Actor,
+  mm: Mm,
+  start: Vpn,
+  last: Vpn,
+  event: SectionEvent,
+  blockable: boolean,
+): Outcome {
+  const { mem } = actor;
+  const section = pushSection(actor, mm, start, last, event);
+  actor.f64[(section + SECTION.startedAt) >>> 1] = actor.mode !== 0 ? now(actor) : 0;
+  if (mem[mmTaskAddr(mm.world, actor.tid) + MM_TASK.depth] > 1) count(actor, COUNTER['exposure.nestedSection']);
+  if (othersOverlap(actor, mm, start, last)) count(actor, COUNTER['exposure.overlappingSections']);
+  point(actor, POINT['section.starting'], start, last, mem[section + SECTION.cookie]);
+  const outcome = mm.subscriptions.length === 0 ? OUTCOME.ok : callStarts(actor, mm, section, start, last, blockable);
+  if (outcome !== OUTCOME.ok) {
+    popSection(actor, mm.world);
+    point(actor, POINT['section.refused'], start, last, mem[section + SECTION.cookie]);
+    return outcome;
+  }
+  actor.observer.sectionStarted(actor, mm.id, start, last);
+  point(actor, POINT['section.started'], start, last, mem[section + SECTION.cookie]);
+  return OUTCOME.ok;
+}
+
+/**
+ * mmu_notifier_invalidate_range_end, for the innermost section of the thread. Like the kernel's it calls whoever is subscribed
+ * now, also one that came after the start.
+ */
+export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
+  const { mem } = actor;
+  const section = currentSection(actor, mm.world);
+  const start = mem[section + SECTION.start] as Vpn;
+  const last = mem[section + SECTION.last] as Vpn;
+  const cookie = mem[section + SECTION.cookie];
+  const startedAt = actor.f64[(section + SECTION.startedAt) >>> 1];
+  point(actor, POINT['section.ending'], start, last, cookie);
+  actor.observer.sectionEnding(actor, mm.id, start, last);
+  if (mm.subscriptions.length !== 0) callEnds(actor, mm, section, start, last, -1);
+  popSection(actor, mm.world);
+  point(actor, POINT['section.ended'], start, last, cookie);
+  count(actor, COUNTER['op.section']);
+  if (startedAt !== 0) {
+    const base = actor.histograms + HISTOGRAM.section * HISTOGRAM_DOUBLES;
+    histogramAdd(actor.f64, base, Math.round((now(actor) - startedAt) * 1e6));
+  }
+}
+
+/** mn_hlist_invalidate_range_start. */
+function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome {
+  const { mem } = actor;
+  const { subscriptions } = mm;
+  const cookie = mem[section + SECTION.cookie];
+  const idx = srcuReadLock(actor, mm.srcu);
+  let outcome: Outcome = OUTCOME.ok;
+  for (let i = 0; i < subscriptions.length && outcome === OUTCOME.ok; i++) {
+    if (load(actor, subscribedWord(mm, i)) === 0) continue;
+    outcome = subscriptions[i].rangeStart(actor, section, start, last, blockable);
+    if (outcome === OUTCOME.ok) {
+      mem[section + SECTION.startedMask] |= 1 << i;
+      actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.startOk);
+    } else actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.startEagain);
+  }
+  if (outcome !== OUTCOME.ok) callEnds(actor, mm, section, start, last, mem[section + SECTION.startedMask]);
+  srcuReadUnlock(actor, mm.srcu, idx);
+  return outcome;
+}
+
+/** mn_hlist_invalidate_end: calls the subscribed ones of `mask`. */
+function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, mask: number): void {
+  const { subscriptions } = mm;
+  const cookie = actor.mem[section + SECTION.cookie];
+  const idx = srcuReadLock(actor, mm.srcu);
+  for (let i = 0; i < subscriptions.length; i++) {
+    if ((mask & (1 << i)) === 0 || load(actor, subscribedWord(mm, i)) === 0) continue;
+    subscriptions[i].rangeEnd(actor, section, start, last);
+    actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.end);
+  }
+  srcuReadUnlock(actor, mm.srcu, idx);
+}

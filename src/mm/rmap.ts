@@ -1,0 +1,47 @@
+import { type Addr, NULL_ADDR, type Vpn } from '../memory/address.ts';
+import { downRead, upRead } from '../sync/rw-semaphore.ts';
+import type { Actor } from '../trace/actor.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+import { FILE, type File } from './file.ts';
+import { tlbFinish } from './gather.ts';
+import type { Mm, MmWorld } from './mm.ts';
+import { invalidateRangeEnd, invalidateRangeStart } from './notifier.ts';
+import { zapPteRange } from './page-table.ts';
+import { SECTION_EVENT } from './section.ts';
+import { VMA } from './vma.ts';
+
+/**
+ * zap_page_range_single: start, clear, end over one VMA's part, then the release of what was gathered. The section is opened
+ * whether or not anything is mapped: the notification is the range's, not the pages'.
+ */
+export function zapPageRangeSingle(actor: Actor, mm: Mm, start: Vpn, last: Vpn): void {
+  // Blockable, so nobody may refuse it.
+  invalidateRangeStart(actor, mm, start, last, SECTION_EVENT.clear, true);
+  const cleared = zapPteRange(actor, mm, start, last);
+  point(actor, POINT['section.cleared'], start, last, cleared);
+  invalidateRangeEnd(actor, mm);
+  tlbFinish(actor, mm.world);
+}
+
+/**
+ * unmap_mapping_range: unmaps pages first .. last of a file from every VMA of every mm. Under i_mmap_rwsem for reading, without
+ * any mmap_lock: a VMA's bounds cannot change, but a VMA that an munmap has detached may still be met, which does no harm.
+ */
+export function unmapMappingRange(actor: Actor, world: MmWorld, file: File, first: number, last: number): void {
+  const { mem } = actor;
+  downRead(actor, file.iMmapRwsem);
+  let vma = mem[file.addr + FILE.iMmap] as Addr;
+  while (vma !== NULL_ADDR) {
+    const start = mem[vma + VMA.start];
+    const from = Math.max(start, start + first - mem[vma + VMA.pgoff]);
+    const to = Math.min(mem[vma + VMA.last], start + last - mem[vma + VMA.pgoff]);
+    if (from <= to) zapPageRangeSingle(actor, world.mms[mem[vma + VMA.mm]], from as Vpn, to as Vpn);
+    vma = mem[vma + VMA.iMmapNext] as Addr;
+  }
+  upRead(actor, file.iMmapRwsem);
+}
+
+/** unmap_mapping_folio: a section of one page in each VMA that covers it. The caller holds the folio lock, so nobody maps it again. */
+export const unmapMappingFolio = (actor: Actor, world: MmWorld, file: File, index: number): void =>
+  unmapMappingRange(actor, world, file, index, index);

@@ -1,0 +1,174 @@
+import {
+  ENTRY_PINNED,
+  ENTRY_VALID,
+  ENTRY_WRITE,
+  entryFrame,
+  keyIndex,
+  MKEY,
+  makeEntry,
+  makeKey,
+  mkeyAddr,
+} from '../hca/device.ts';
+import { deviceMap, deviceZap, entryAddr } from '../hca/device-page-table.ts';
+import { type Addr, at, NULL_ADDR, type Vpn } from '../memory/address.ts';
+import { slabAlloc, slabFree } from '../memory/slab.ts';
+import { getUserPage } from '../mm/fault.ts';
+import { putFrame } from '../mm/frame.ts';
+import { OUTCOME, type Outcome } from '../mm/outcome.ts';
+import { compareExchange, load, store } from '../sync/atomics.ts';
+import { LOCK_CLASS } from '../sync/lock-class.ts';
+import { mutexInit, mutexLock, mutexUnlock } from '../sync/mutex.ts';
+import { downRead, downWrite, upRead, upWrite } from '../sync/rw-semaphore.ts';
+import { synchronizeSrcu } from '../sync/srcu.ts';
+import { type Actor, count, now, recordLatency } from '../trace/actor.ts';
+import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
+import { opBegin, opEnd, WAITING_OP } from '../trace/park.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+import { INTERVAL_NODE, intervalNodeInit } from './interval-tree.ts';
+import type { Era } from './strategy.ts';
+import { type Ucontext, umemAddr } from './ucontext.ts';
+import { UMEM, umemExt, umemLast, umemMutex, umemStart } from './umem.ts';
+
+/**
+ * Registers pages start .. start + pages - 1 for on-demand paging (ibv_reg_mr with IBV_ACCESS_ON_DEMAND; ib_umem_odp_get).
+ * Returns the key, or 0 when no slot is left or, under a design that pins, when a page could not be got.
+ *
+ * Order: insertion first, the key last. No fault can happen before there is a key, so that a umem never has entries that its
+ * notifier was not told about; what may happen is that a section is running around the insertion, which is the seed's question.
+ */
+export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pages: number): number {
+  const { mem } = actor;
+  const last = (start + pages - 1) as Vpn;
+  const index = slabAlloc(mem, ctx.slab, actor.tid, ctx.depotLock);
+  if (index === 0) {
+    count(actor, COUNTER['fail.allocation']);
+    return 0;
+  }
+  const umem = umemAddr(ctx, index);
+  const mkey = mkeyAddr(ctx.hca, index);
+  const generation = (mem[mkey + MKEY.generation] + 1) | 0;
+  mem[mkey + MKEY.generation] = generation;
+  const key = makeKey(index, generation);
+  point(actor, POINT['register.enter'], start, last, key);
+  umemInit(actor, ctx, umem, index, key, start, last);
+  mem[mkey + MKEY.start] = start;
+  mem[mkey + MKEY.pages] = pages;
+  mem[mkey + MKEY.mm] = ctx.mm.id;
+
+  opBegin(mem, actor.parkWord, WAITING_OP.register, ctx.mm.id, start, last);
+  const begunAt = actor.mode === 0 ? 0 : now(actor);
+  const mode = ctx.strategy.registerLocks(era);
+  if (mode === 'write') downWrite(actor, ctx.mm.mmapLock);
+  else if (mode === 'read') downRead(actor, ctx.mm.mmapLock);
+  ctx.strategy.insert(actor, ctx, umem);
+  if (mode === 'write') upWrite(actor, ctx.mm.mmapLock);
+  else if (mode === 'read') upRead(actor, ctx.mm.mmapLock);
+
+  opEnd(mem, actor.parkWord);
+  const outcome = ctx.strategy.pins ? pinPages(actor, ctx, umem) : OUTCOME.ok;
+  if (outcome !== OUTCOME.ok) {
+    tearDown(actor, ctx, umem, index);
+    count(actor, COUNTER['fail.register']);
+    point(actor, POINT['register.done'], key, index, outcome);
+    return 0;
+  }
+  // Atomic, and last: a device or a fault handler that sees the key must see all that was written above.
+  store(actor, at(mkey, MKEY.key), key);
+  count(actor, COUNTER['op.register']);
+  recordLatency(actor, HISTOGRAM.register, begunAt);
+  point(actor, POINT['register.done'], key, index, OUTCOME.ok);
+  return key;
+}
+
+function umemInit(actor: Actor, ctx: Ucontext, umem: Addr, index: number, key: number, start: Vpn, last: Vpn): void {
+  const { mem } = actor;
+  intervalNodeInit(mem, umem);
+  mem[umem + INTERVAL_NODE.start] = start;
+  mem[umem + INTERVAL_NODE.last] = last;
+  mem[umem + UMEM.index] = index;
+  mem[umem + UMEM.key] = key;
+  mem[umem + UMEM.dying] = 0;
+  mem[umem + UMEM.mm] = ctx.mm.id;
+  mutexInit(mem, umemMutex(umem), LOCK_CLASS.umem_mutex);
+  const ext = umemExt(umem);
+  for (let i = 0; i < ctx.strategy.words.umem; i++) mem[ext + i] = 0;
+}
+
+/**
+ * Deregisters (ibv_dereg_mr; mlx5_ib_dereg_mr and ib_umem_odp_release): destroys the key, waits for page-fault handlers, unmaps,
+ * and leaves the notifier. Returns `einval` when the key is not registered (any more).
+ */
+export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome {
+  const { mem } = actor;
+  const index = keyIndex(key);
+  const mkey = mkeyAddr(ctx.hca, index);
+  const umem = umemAddr(ctx, index);
+  point(actor, POINT['deregister.enter'], key, index, 0);
+  // Of two who deregister one key, one wins here; the other must not touch what may be somebody else's umem by now.
+  if (compareExchange(actor, at(mkey, MKEY.key), key, 0) !== key) return OUTCOME.einval;
+  // Faults that wait for a section give up when they see this; the grace period below waits for them.
+  store(actor, at(umem, UMEM.dying), 1);
+  synchronizeSrcu(actor, ctx.keySrcu);
+  const begunAt = actor.mode === 0 ? 0 : now(actor);
+  opBegin(mem, actor.parkWord, WAITING_OP.deregister, ctx.mm.id, umemStart(mem, umem), umemLast(mem, umem));
+  tearDown(actor, ctx, umem, index);
+  opEnd(mem, actor.parkWord);
+  count(actor, COUNTER['op.deregister']);
+  recordLatency(actor, HISTOGRAM.deregister, begunAt);
+  point(actor, POINT['deregister.done'], key, 0, 0);
+  return OUTCOME.ok;
+}
+
+/** Unmap, leave the notifier, free. Nobody can start a fault or an access by this key any more; notifiers still can come. */
+function tearDown(actor: Actor, ctx: Ucontext, umem: Addr, index: number): void {
+  const { mem } = actor;
+  const pages = umemLast(mem, umem) - umemStart(mem, umem) + 1;
+  if (ctx.strategy.pins) unpinPages(actor, ctx, umem, index, pages);
+  else {
+    mutexLock(actor, umemMutex(umem));
+    deviceZap(actor, ctx.hca, index, 0, pages - 1, false);
+    mutexUnlock(actor, umemMutex(umem));
+  }
+  ctx.strategy.remove(actor, ctx, umem);
+  slabFree(mem, ctx.slab, actor.tid, index, ctx.depotLock);
+}
+
+/** ib_umem_get: get_user_pages with a pin that lasts until deregistration. */
+function pinPages(actor: Actor, ctx: Ucontext, umem: Addr): Outcome {
+  const { mem } = actor;
+  const { mm, hca } = ctx;
+  const start = umemStart(mem, umem);
+  const index = mem[umem + UMEM.index];
+  const last = umemLast(mem, umem);
+  downRead(actor, mm.mmapLock);
+  let outcome: Outcome = OUTCOME.ok;
+  for (let vpn = start; vpn <= last && outcome === OUTCOME.ok; vpn++) {
+    outcome = getUserPage(actor, mm, vpn as Vpn, true);
+    if (outcome !== OUTCOME.ok) break;
+    // The reference that getUserPage took is the pin: it is dropped in unpinPages.
+    const entry = makeEntry(actor.gupPfn, actor.gupGeneration, ENTRY_VALID | ENTRY_WRITE | ENTRY_PINNED);
+    deviceMap(actor, hca, index, vpn - start, entry, actor.gupIdentity);
+  }
+  upRead(actor, mm.mmapLock);
+  return outcome;
+}
+
+function unpinPages(actor: Actor, ctx: Ucontext, umem: Addr, index: number, pages: number): void {
+  const { mem } = actor;
+  const { frames } = ctx.hca;
+  // One page at a time: its entry is cleared, and the accesses through it drained, before its reference goes.
+  for (let page = 0; page < pages; page++) {
+    const entry = mem[entryAddr(ctx.hca, index, page)];
+    mutexLock(actor, umemMutex(umem));
+    deviceZap(actor, ctx.hca, index, page, page, true);
+    mutexUnlock(actor, umemMutex(umem));
+    if ((entry & ENTRY_VALID) !== 0) putFrame(actor, frames, entryFrame(entry));
+  }
+}
+
+/** The umem of a key, or 0. The caller is inside `ctx.keySrcu`, so that the umem stays until it leaves. */
+export function lookupKey(actor: Actor, ctx: Ucontext, key: number): Addr {
+  const index = keyIndex(key);
+  return load(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key ? umemAddr(ctx, index) : NULL_ADDR;
+}

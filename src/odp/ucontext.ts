@@ -1,0 +1,122 @@
+import { type Hca, MKEY, mkeyAddr } from '../hca/device.ts';
+import { type Addr, at, type Memory } from '../memory/address.ts';
+import type { ArenaLayout, RegionRequest } from '../memory/arena.ts';
+import {
+  type DepotLock,
+  type Slab,
+  slabAllocated,
+  slabInit,
+  slabRegions,
+  slabSizeFor,
+  slabView,
+} from '../memory/slab.ts';
+import { alignUp, defineStruct } from '../memory/struct.ts';
+import type { Mm } from '../mm/mm.ts';
+import { LOCK_CLASS } from '../sync/lock-class.ts';
+import { RW_SEMAPHORE, rwsemInit } from '../sync/rw-semaphore.ts';
+import { srcuInit, srcuWords } from '../sync/srcu.ts';
+import { intervalTreeInit } from './interval-tree.ts';
+import type { Strategy } from './strategy.ts';
+import { UMEM } from './umem.ts';
+
+/** What one process has open at the adapter (ib_ucontext): the tree of its umems. A strategy's own words follow at `UCONTEXT.$words`. */
+export const UCONTEXT = defineStruct('ucontext', {
+  umemRwsem: { words: RW_SEMAPHORE.$words, line: true },
+  tree: { words: 1, line: true },
+  /** Registered umems; written under umemRwsem W or whatever guards the tree. */
+  count: 1,
+});
+
+export interface Ucontext {
+  readonly mm: Mm;
+  readonly hca: Hca;
+  readonly strategy: Strategy;
+  readonly addr: Addr;
+  /** umem_rwsem: guards the tree in the designs that do not freeze it. */
+  readonly umemRwsem: Addr;
+  readonly tree: Addr;
+  /** The strategy's own words. */
+  readonly ext: Addr;
+  /** Umems of all ucontexts: slot i is the adapter's key index i. */
+  readonly umems: Addr;
+  readonly umemStride: number;
+  readonly slab: Slab;
+  readonly depotLock: DepotLock;
+  /** SRCU of key lookups: deregistration waits for page-fault handlers. */
+  readonly keySrcu: Addr;
+}
+
+export interface OdpOptions {
+  readonly mrs: number;
+  readonly mms: number;
+  readonly threads: number;
+  readonly words: Strategy['words'];
+}
+
+const MAGAZINE = 4;
+/** Key slots that the slab needs for `mrs` regions at the same time; slot 0 is never used. */
+export const mrSlots = (o: OdpOptions): number => slabSizeFor(o.mrs, o.threads, MAGAZINE) + 1;
+
+const ucontextWords = (o: OdpOptions): number => alignUp(UCONTEXT.$words + o.words.ucontext, 16);
+const umemWords = (o: OdpOptions): number => alignUp(UMEM.$words + o.words.umem, 16);
+
+export const odpRegions = (o: OdpOptions): RegionRequest[] => [
+  { name: 'odp.ucontext', words: ucontextWords(o), count: o.mms, line: true },
+  { name: 'odp.umem', words: umemWords(o), count: mrSlots(o), line: true },
+  { name: 'odp.keySrcu', words: srcuWords(o.threads), count: 1, line: true },
+  ...slabRegions('odp.slab', mrSlots(o) - 1, o.threads, MAGAZINE),
+];
+
+/** One ucontext for each mm. */
+export function odpViews(
+  layout: ArenaLayout,
+  o: OdpOptions,
+  mms: readonly Mm[],
+  hca: Hca,
+  strategy: Strategy,
+  depotLock: DepotLock,
+): Ucontext[] {
+  const { regions } = layout;
+  const slab = slabView(regions, 'odp.slab', mrSlots(o) - 1, o.threads, MAGAZINE);
+  return mms.map((mm, i) => {
+    const addr = at(regions['odp.ucontext']!.base, i * regions['odp.ucontext']!.stride);
+    return {
+      mm,
+      hca,
+      strategy,
+      addr,
+      umemRwsem: at(addr, UCONTEXT.umemRwsem),
+      tree: at(addr, UCONTEXT.tree),
+      ext: at(addr, UCONTEXT.$words),
+      umems: regions['odp.umem']!.base,
+      umemStride: regions['odp.umem']!.stride,
+      slab,
+      depotLock,
+      keySrcu: regions['odp.keySrcu']!.base,
+    };
+  });
+}
+
+/** Once for each arena, before the threads start. */
+export function odpInit(mem: Memory, contexts: readonly Ucontext[], threads: number): void {
+  contexts.forEach((ctx, i) => {
+    if (i === 0) {
+      slabInit(mem, ctx.slab);
+      srcuInit(mem, ctx.keySrcu, threads, LOCK_CLASS.mr_srcu);
+    }
+    rwsemInit(mem, ctx.umemRwsem, LOCK_CLASS.umem_rwsem);
+    intervalTreeInit(mem, ctx.tree);
+    ctx.strategy.init(mem, ctx);
+  });
+}
+
+export const umemAddr = (ctx: Ucontext, index: number): Addr => at(ctx.umems, index * ctx.umemStride);
+
+/** Calls `visit` with each umem of this process that has a key. Not for hot paths; exact when all threads are quiet. */
+export function forEachUmem(mem: Memory, ctx: Ucontext, visit: (umem: Addr, index: number) => void): void {
+  for (let index = 1; index < ctx.hca.mkeys; index++) {
+    if (!slabAllocated(mem, ctx.slab, index)) continue;
+    if (mem[mkeyAddr(ctx.hca, index) + MKEY.key] !== 0 && mem[umemAddr(ctx, index) + UMEM.mm] === ctx.mm.id)
+      visit(umemAddr(ctx, index), index);
+  }
+}

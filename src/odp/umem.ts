@@ -1,0 +1,26 @@
+import { type Addr, at } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { MUTEX } from '../sync/mutex.ts';
+import { INTERVAL_NODE } from './interval-tree.ts';
+
+/**
+ * A registered range (ib_umem_odp). The interval node comes first, so that a node's address is its umem's. A strategy's own words
+ * follow at `UMEM.$words`. Memory of a removed umem is used for the next: type-stable, as the umem has no other life than its slot.
+ */
+export const UMEM = defineStruct('umem', {
+  node: { words: INTERVAL_NODE.$words, line: true },
+  /** Slot: the same number as the adapter's key index. */
+  index: 1,
+  key: 1,
+  /** 1: being deregistered; faults are refused from here on. */
+  dying: 1,
+  mm: 1,
+  mutex: { words: MUTEX.$words, line: true },
+});
+
+export const umemStart = (mem: Int32Array, umem: Addr): number => mem[umem + INTERVAL_NODE.start];
+export const umemLast = (mem: Int32Array, umem: Addr): number => mem[umem + INTERVAL_NODE.last];
+/** umem_mutex: guards the device entries of the umem, and whatever the strategy says. */
+export const umemMutex = (umem: Addr): Addr => at(umem, UMEM.mutex);
+/** The strategy's own words of a umem. */
+export const umemExt = (umem: Addr): Addr => at(umem, UMEM.$words);

@@ -1,0 +1,87 @@
+import type { MmWorld } from '../mm/mm.ts';
+import { MM_TASK, mmTaskAddr, SECTION, sectionAddr } from '../mm/section.ts';
+import type { Actor } from '../trace/actor.ts';
+import { NOTIFIER_CALL, type NotifierCall } from '../trace/observer.ts';
+import { ORACLE } from './names.ts';
+import { submit, violate } from './report.ts';
+import { type OracleView, VIOLATION } from './view.ts';
+
+/** Why unpaired-section fired; in the record's `reason`. */
+export const UNPAIRED = { endWithoutStart: 0, startWithoutEnd: 1 } as const;
+
+const CAPACITY = 64;
+
+/**
+ * The ledger of one thread: which subscription has been told the start of which section, and not yet its end. A section lives on one
+ * thread, so no two threads share a ledger and nothing is locked. It keeps its own books: the notifier core's `startedMask` is not asked.
+ */
+export interface Ledger {
+  readonly subscription: Int32Array;
+  readonly cookie: Int32Array;
+  open: number;
+}
+export const createLedger = (): Ledger => ({
+  subscription: new Int32Array(CAPACITY),
+  cookie: new Int32Array(CAPACITY),
+  open: 0,
+});
+
+/** One call of one subscription. EAGAIN opens nothing: its start must get no end; those that had started before it must. */
+export function checkPairing(
+  actor: Actor,
+  view: OracleView,
+  ledger: Ledger,
+  subscription: number,
+  cookie: number,
+  call: NotifierCall,
+): void {
+  if (call === NOTIFIER_CALL.startOk) {
+    closeForgotten(actor, view, ledger);
+    if (ledger.open < CAPACITY) {
+      ledger.subscription[ledger.open] = subscription;
+      ledger.cookie[ledger.open] = cookie;
+      ledger.open++;
+    }
+    return;
+  }
+  if (call === NOTIFIER_CALL.startEagain) return;
+  for (let i = ledger.open - 1; i >= 0; i--) {
+    if (ledger.subscription[i] !== subscription || ledger.cookie[i] !== cookie) continue;
+    removeEntry(ledger, i);
+    return;
+  }
+  report(actor, view, cookie, UNPAIRED.endWithoutStart);
+}
+
+/**
+ * A start whose section is on the thread's stack no more has missed its end. Called with each later start, and when the thread
+ * finishes.
+ */
+export function closeForgotten(actor: Actor, view: OracleView, ledger: Ledger): void {
+  for (let i = ledger.open - 1; i >= 0; i--) {
+    if (isOnStack(actor, view.mm, ledger.cookie[i])) continue;
+    report(actor, view, ledger.cookie[i], UNPAIRED.startWithoutEnd);
+    removeEntry(ledger, i);
+  }
+}
+
+function removeEntry(ledger: Ledger, i: number): void {
+  ledger.open--;
+  ledger.subscription[i] = ledger.subscription[ledger.open];
+  ledger.cookie[i] = ledger.cookie[ledger.open];
+}
+
+function isOnStack(actor: Actor, world: MmWorld, cookie: number): boolean {
+  const depth = actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.depth];
+  for (let i = 0; i < depth; i++)
+    if (actor.mem[sectionAddr(world, actor.tid, i) + SECTION.cookie] === cookie) return true;
+  return false;
+}
+
+function report(actor: Actor, view: OracleView, cookie: number, reason: number): void {
+  const slot = violate(actor, view, ORACLE['unpaired-section']);
+  if (slot === 0) return;
+  view.mem[slot + VIOLATION.reason] = reason;
+  view.mem[slot + VIOLATION.value] = cookie;
+  submit(view, slot);
+}

@@ -1,0 +1,31 @@
+import { POINT, POINT_TABLE, type PointName } from '../trace/points.ts';
+
+/** A record's arguments by name, as POINT_TABLE states them. */
+export function namedArgs(point: PointName, args: readonly number[]): readonly (readonly [string, number])[] {
+  const names: readonly string[] = POINT_TABLE[POINT[point]]?.[1] ?? [];
+  return names.flatMap((name, i) => (name === '' ? [] : [[name, args[i] ?? 0] as const]));
+}
+
+/** Pages that a record is about, or null. */
+export function pagesOf(point: PointName, args: readonly number[]): { start: number; last: number } | null {
+  const named = new Map(namedArgs(point, args));
+  const start = named.get('start') ?? named.get('page');
+  return start === undefined ? null : { start, last: named.get('last') ?? start };
+}
+
+/** `section.started [3..6] section=2`: a range in brackets, the rest by name. */
+export function pointWords(point: PointName, args: readonly number[]): string {
+  const words: string[] = [point];
+  const named = namedArgs(point, args);
+  const range = new Map(named);
+  for (const [name, value] of named) {
+    if (name === 'start' && range.has('last')) {
+      const last = range.get('last')!;
+      words.push(last === value ? `[${value}]` : `[${value}..${last}]`);
+    } else if (name !== 'last') words.push(`${name}=${name === 'identity' ? hex(value) : value}`);
+  }
+  return words.join(' ');
+}
+
+/** Identities are bit fields; the poison is known by its hexadecimal form. */
+const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;

@@ -1,0 +1,183 @@
+import type { ViolationRecord, WindowRecord } from '../results/types.ts';
+import { wrapText } from './format.ts';
+import { namedArgs, pagesOf, pointWords } from './point-words.ts';
+import { PLAIN, type Style } from './style.ts';
+
+export interface TimelineOptions {
+  readonly width?: number;
+  readonly style?: Style;
+  /** Rows at most; the oldest are left out first. */
+  readonly maxRows?: number;
+}
+
+const MIN_COLUMN = 24;
+const MAX_COLUMNS = 5;
+const TIME_WIDTH = 11;
+const SEPARATOR = ' | ';
+
+interface Row {
+  readonly record: WindowRecord;
+  readonly repeat: number;
+  readonly marked: boolean;
+}
+
+/**
+ * Draws the points around a violation as mails on race conditions do: a column for each thread, time going down, one row a
+ * point. Times are relative to the violation; the step that it is about is marked with `>`.
+ */
+export function timeline(violation: ViolationRecord, options: TimelineOptions = {}): string[] {
+  const style = options.style ?? PLAIN;
+  const width = options.width ?? 110;
+  const records = [...violation.window].sort((a, b) => a.timeMs - b.timeMs);
+  const order = relevantThreads(violation, records);
+  const fit = Math.floor((width - TIME_WIDTH) / (MIN_COLUMN + SEPARATOR.length));
+  const shown = order.slice(0, Math.max(1, Math.min(MAX_COLUMNS, fit, order.length)));
+  const column = Math.floor((width - TIME_WIDTH) / shown.length) - SEPARATOR.length;
+  const marked = violatingStep(violation, records);
+  const rows = collapse(
+    records.filter((record) => shown.includes(record.tid)),
+    marked,
+  );
+  const maxRows = options.maxRows ?? 48;
+  const kept = rows.slice(-maxRows);
+
+  const lines = headLines(violation, width, style);
+  const cells = (time: string, texts: readonly string[]): string =>
+    `${time.padStart(TIME_WIDTH - 1)} ${texts.map((text) => fitCell(text, column)).join(SEPARATOR)}`.trimEnd();
+  lines.push(
+    style.bold(
+      cells(
+        'us',
+        shown.map((tid) => nameOf(violation, tid)),
+      ),
+    ),
+  );
+  lines.push(`${'-'.repeat(TIME_WIDTH)}${shown.map(() => '-'.repeat(column)).join('-+-')}`);
+  const left = rows.length - kept.length;
+  if (left > 0) lines.push(style.dim(`${''.padStart(TIME_WIDTH)}(${left} earlier points)`));
+  for (const { record, repeat, marked: isMarked } of kept) {
+    const text = rowText(record, repeat, isMarked);
+    const line = cells(
+      relativeUs(record.timeMs - violation.atMs),
+      shown.map((tid) => (tid === record.tid ? text : '')),
+    );
+    lines.push(isMarked ? style.red(line) : line);
+  }
+  if (kept.length === 0)
+    lines.push(
+      style.dim(`${''.padStart(TIME_WIDTH)}(no points were recorded: tracing is off, or a thread was silent)`),
+    );
+  const hidden = order.slice(shown.length).map((tid) => nameOf(violation, tid));
+  if (hidden.length > 0)
+    for (const line of wrapText(`not drawn: ${hidden.join(', ')}`, width)) lines.push(style.dim(line));
+  return lines;
+}
+
+function headLines(violation: ViolationRecord, width: number, style: Style): string[] {
+  const title = `${violation.oracle} #${violation.nth} in ${violation.scenario} ${violation.strategy} seed=${violation.seed}, noticed by ${violation.thread.name} at ${violation.atMs.toFixed(3)} ms`;
+  const facts = factWords(violation);
+  return [
+    style.bold(title),
+    ...wrapText(violation.detail, width),
+    ...(facts.length > 0 ? wrapText(facts.join(' '), width) : []),
+    '',
+  ];
+}
+
+function factWords(violation: ViolationRecord): string[] {
+  const words: string[] = [];
+  const { range, page, frame, key, generation, identity, counter } = violation;
+  if (key !== undefined) words.push(`key=${key}`);
+  if (range !== undefined) words.push(`range=[${range.start}..${range.last}]`);
+  if (page !== undefined) words.push(`page=${page}`);
+  if (frame !== undefined) words.push(`frame=${frame}`);
+  if (generation !== undefined) words.push(`generation: entry=${generation.entry} frame=${generation.frame}`);
+  if (identity !== undefined)
+    words.push(
+      `identity: expected=0x${(identity.expected >>> 0).toString(16)} found=0x${(identity.found >>> 0).toString(16)}`,
+    );
+  if (counter !== undefined) words.push(`count=${counter.value} (should be ${counter.expected}) seq=${counter.seq}`);
+  return words;
+}
+
+const nameOf = (violation: ViolationRecord, tid: number): string => violation.names[tid] ?? `thread ${tid}`;
+
+/** Pages that the violation is about, or null. */
+const subject = (violation: ViolationRecord): { start: number; last: number } | null =>
+  violation.page !== undefined ? { start: violation.page, last: violation.page } : (violation.range ?? null);
+
+/** True when a record speaks of the pages, the umem, the key or the frame of the violation. */
+function concerns(violation: ViolationRecord, record: WindowRecord): boolean {
+  const about = subject(violation);
+  const pages = pagesOf(record.point, record.args);
+  if (about !== null && pages !== null && pages.start <= about.last && about.start <= pages.last) return true;
+  return namedArgs(record.point, record.args).some(
+    ([name, value]) =>
+      (name === 'umem' && value === violation.umem) ||
+      (name === 'key' && value === violation.key) ||
+      (name === 'frame' && value === violation.frame),
+  );
+}
+
+/** Threads with points in the window: the one that noticed first, then by how many of their points concern the violation, the latest first. */
+function relevantThreads(violation: ViolationRecord, records: readonly WindowRecord[]): number[] {
+  const score = new Map<number, { concerned: number; latest: number }>();
+  for (const record of records) {
+    const entry = score.get(record.tid) ?? { concerned: 0, latest: Number.NEGATIVE_INFINITY };
+    if (concerns(violation, record)) entry.concerned++;
+    entry.latest = Math.max(entry.latest, record.timeMs);
+    score.set(record.tid, entry);
+  }
+  const noticer = violation.thread.tid;
+  const others = [...score.keys()].filter((tid) => tid !== noticer);
+  others.sort((a, b) => {
+    const x = score.get(a)!;
+    const y = score.get(b)!;
+    return y.concerned - x.concerned || y.latest - x.latest || a - b;
+  });
+  // The supervisor notices at audits but has no steps of its own: without points it gets no column.
+  return score.has(noticer) || others.length === 0 ? [noticer, ...others] : others;
+}
+
+/** The noticing thread's last point up to the violation; failing that, the last one of anybody that concerns it. */
+function violatingStep(violation: ViolationRecord, records: readonly WindowRecord[]): WindowRecord | null {
+  // Clocks of two threads agree to some microseconds only; the noticer's own record may be stamped a little later.
+  const before = records.filter((record) => record.timeMs <= violation.atMs + 0.05);
+  return (
+    before.findLast((record) => record.tid === violation.thread.tid) ??
+    before.findLast((record) => concerns(violation, record)) ??
+    null
+  );
+}
+
+/** Runs of one thread at one point become one row, with how often. */
+function collapse(records: readonly WindowRecord[], marked: WindowRecord | null): Row[] {
+  const rows: Row[] = [];
+  for (const record of records) {
+    const last = rows.at(-1);
+    const isMarked = record === marked;
+    if (
+      last !== undefined &&
+      !last.marked &&
+      !isMarked &&
+      last.record.tid === record.tid &&
+      last.record.point === record.point
+    )
+      rows[rows.length - 1] = { record: last.record, repeat: last.repeat + 1, marked: false };
+    else rows.push({ record, repeat: 1, marked: isMarked });
+  }
+  return rows;
+}
+
+const rowText = (record: WindowRecord, repeat: number, marked: boolean): string =>
+  `${marked ? '> ' : ''}${repeat > 1 ? `${repeat} x ` : ''}${pointWords(record.point, record.args)}`;
+
+const fitCell = (text: string, width: number): string =>
+  text.length <= width ? text.padEnd(width) : `${text.slice(0, width - 1)}~`;
+
+/** `-412.3`, `0.0`: microseconds before (negative) or after the violation. */
+function relativeUs(ms: number): string {
+  const us = ms * 1000;
+  const text = Math.abs(us) >= 99_999.5 ? Math.round(us).toString() : us.toFixed(1);
+  return us > 0 && text !== '0.0' ? `+${text}` : text === '-0.0' ? '0.0' : text;
+}

@@ -1,0 +1,118 @@
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { systemReason } from '../scenario/errors.ts';
+
+/** The file calls that are used; tests pass a disk that is full. */
+export interface FileCalls {
+  open(path: string): number;
+  /** Returns how many bytes were taken, which may be fewer than were given. */
+  write(fd: number, bytes: Uint8Array, from: number): number;
+  truncate(fd: number, size: number): void;
+  sync(fd: number): void;
+  close(fd: number): void;
+}
+
+const NODE_FILES: FileCalls = {
+  open: (path) => openSync(path, 'wx'),
+  write: (fd, bytes, from) => writeSync(fd, bytes, from),
+  truncate: ftruncateSync,
+  sync: fsyncSync,
+  close: closeSync,
+};
+
+export interface RecordFileOptions {
+  /** Path of the n-th file, from 1. */
+  readonly pathOf: (n: number) => string;
+  /** A new file is begun before a record would take the current one past this size. Default: never. */
+  readonly maxBytes?: number;
+  /** Told of the first record that was lost, with the system's reason. */
+  readonly onLost?: (reason: string) => void;
+  readonly files?: FileCalls;
+}
+
+/** A stream for pino: each `write` is one whole record. */
+export interface RecordFile {
+  write(line: string): void;
+  /** Records written, and records that could not be. */
+  readonly written: () => number;
+  readonly lost: () => number;
+  /** Flushes to the disk and closes; safe to call twice. */
+  close(): void;
+}
+
+/**
+ * Appends whole records to a row of files. Writes are synchronous, so that a process that is killed loses nothing that was
+ * reported; a file is only changed for the next between two records; a record that fits only in part (a full disk) is cut off
+ * again, so that every line that stands in a file is whole.
+ */
+export function createRecordFile(options: RecordFileOptions): RecordFile {
+  const files = options.files ?? NODE_FILES;
+  const maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
+  let fd = -1;
+  let fileNumber = 0;
+  let size = 0;
+  let written = 0;
+  let lost = 0;
+
+  const lose = (error: unknown): void => {
+    lost++;
+    if (lost === 1) options.onLost?.(systemReason(error));
+  };
+
+  const next = (): void => {
+    if (fd >= 0) closeQuietly(files, fd);
+    fd = -1;
+    // The number counts attempts: a file that could not be created is not tried twice.
+    fileNumber++;
+    fd = files.open(options.pathOf(fileNumber));
+    size = 0;
+  };
+
+  return {
+    write(line) {
+      const bytes = Buffer.from(line, 'utf8');
+      let done = 0;
+      try {
+        if (fd < 0 || (size > 0 && size + bytes.length > maxBytes)) next();
+        while (done < bytes.length) {
+          const taken = files.write(fd, bytes, done);
+          if (taken <= 0) throw new Error('the write took no bytes');
+          done += taken;
+        }
+        size += bytes.length;
+        written++;
+      } catch (error) {
+        lose(error);
+        if (done > 0) undo(files, fd, size);
+      }
+    },
+    written: () => written,
+    lost: () => lost,
+    close() {
+      if (fd < 0) return;
+      try {
+        files.sync(fd);
+      } catch (error) {
+        // Pipes and some file systems cannot sync; what was written is still there.
+        if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(systemReason(error))) lose(error);
+      }
+      closeQuietly(files, fd);
+      fd = -1;
+    },
+  };
+}
+
+function undo(files: FileCalls, fd: number, size: number): void {
+  try {
+    files.truncate(fd, size);
+  } catch {
+    // Not a regular file: the half record stays, and the count of lost records says so.
+  }
+}
+
+function closeQuietly(files: FileCalls, fd: number): void {
+  try {
+    files.close(fd);
+  } catch {
+    // The records are written; there is nothing left that could be saved.
+  }
+}

@@ -1,0 +1,129 @@
+import type { OracleName } from '../oracles/names.ts';
+import type { PointName } from '../trace/points.ts';
+
+export type Verdict = 'SUCCESS' | 'FAILURE' | 'UNKNOWN';
+
+/** One point in a violation's window. */
+export interface WindowRecord {
+  readonly tid: number;
+  readonly timeMs: number;
+  readonly point: PointName;
+  readonly args: readonly [number, number, number];
+  /** Serial number of the thread's operation. */
+  readonly op: number;
+}
+
+/** One violation with all that is known of it; one line of the race log. */
+export interface ViolationRecord {
+  readonly oracle: OracleName;
+  /** Groups violations of one kind: oracle, strategy, and the points at which the threads involved stood. */
+  readonly signature: string;
+  /** Running number of the violation within its signature, from 1. */
+  readonly nth: number;
+  readonly scenario: string;
+  readonly strategy: string;
+  readonly seed: number;
+  /** Milliseconds since the cell's start. */
+  readonly atMs: number;
+  /** The thread that noticed it. */
+  readonly thread: { readonly tid: number; readonly name: string };
+  /** What it is about; absent members do not apply. */
+  readonly umem?: number;
+  readonly key?: number;
+  readonly range?: { readonly start: number; readonly last: number };
+  readonly page?: number;
+  readonly frame?: number;
+  readonly generation?: { readonly entry: number; readonly frame: number };
+  readonly identity?: { readonly expected: number; readonly found: number };
+  readonly counter?: { readonly value: number; readonly expected: number; readonly seq: number };
+  /** One sentence for people; for a deadlock the wait-for cycle. */
+  readonly detail: string;
+  /** Names by tid of all threads of the cell. */
+  readonly names: readonly string[];
+  /** Points around it, of every thread, in order of time. */
+  readonly window: readonly WindowRecord[];
+}
+
+export interface Rate {
+  readonly count: number;
+  readonly perSecond: number;
+}
+
+export interface LatencyQuantiles {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** How a cell ended when it did not end by itself. */
+export interface CellFault {
+  readonly kind: 'thread-threw' | 'thread-exited' | 'out-of-memory' | 'hang' | 'deadlock' | 'start-timeout';
+  readonly thread: string;
+  readonly message: string;
+}
+
+/** One cell of summary.json. */
+export interface CellResult {
+  readonly scenario: string;
+  readonly kind: 'load' | 'litmus';
+  readonly strategy: string;
+  readonly era: string;
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly verdict: Verdict;
+  /** null: too few exposures to say. */
+  readonly asExpected: boolean | null;
+  readonly expected: {
+    readonly must: readonly OracleName[];
+    readonly may: readonly OracleName[];
+    readonly reason: string;
+  };
+  /** Why the verdict is UNKNOWN or not as expected; empty otherwise. */
+  readonly why: string;
+  readonly violations: Readonly<Partial<Record<OracleName, { readonly count: number; readonly firstAtMs: number }>>>;
+  readonly exposures: Readonly<Record<string, number>>;
+  readonly operations: Readonly<Record<string, Rate>>;
+  /** Operations with a defined other outcome than success, by name. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly faults: {
+    readonly committed: number;
+    readonly retries: number;
+    readonly timeouts: number;
+    readonly retriesPerCommit: LatencyQuantiles;
+  };
+  readonly latencyNs: Readonly<Record<'fault' | 'section' | 'register' | 'deregister', LatencyQuantiles>>;
+  readonly audits: {
+    readonly done: number;
+    readonly skipped: number;
+    readonly entries: number;
+    readonly incoherentPinned: number;
+  };
+  readonly records: { readonly kept: number; readonly dropped: number };
+  /** Forced orders of a litmus: how often each outcome was seen. */
+  readonly orders?: Readonly<Record<string, number>>;
+  /** Notes for the reader: oracles that were skipped and why. */
+  readonly notes: readonly string[];
+  readonly fault?: CellFault;
+  /** True when the user ended the run while this cell ran. */
+  readonly interrupted: boolean;
+}
+
+/** Where a cell stands; sent a few times a second while it runs. */
+export interface CellProgress {
+  readonly elapsedMs: number;
+  readonly durationMs: number;
+  readonly operations: Readonly<Record<string, number>>;
+  readonly violations: Readonly<Partial<Record<OracleName, number>>>;
+  readonly exposures: Readonly<Record<string, number>>;
+}
+
+/** Where a running cell sends what it finds. */
+export interface CellSink {
+  violation(record: ViolationRecord): void;
+  progress(progress: CellProgress): void;
+  log(level: 'info' | 'warn' | 'error', message: string, data?: Readonly<Record<string, unknown>>): void;
+}

@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { ORACLE_NAMES } from '../oracles/names.ts';
+import { EXPOSURES } from '../trace/counters.ts';
+import { DEFAULT_HCA, DEFAULT_PERTURB, DEFAULT_TRACE, LOAD_BOUNDS } from './defaults.ts';
+import { DURATION_PATTERN, parseDuration } from './duration.ts';
+import { LOAD_ROLES } from './plan.ts';
+import { parseThreshold, type Threshold } from './threshold.ts';
+
+/** Limits of the model: a file identity has 20 bits of index and 6 of file; a page number must stay a small integer. */
+export const MAX_PAGES = 2 ** 20;
+export const MAX_FILES = 64;
+export const MAX_FRAMES = 2 ** 24;
+/** Threads of one cell, without the supervisor. */
+export const MAX_THREADS = 64;
+
+const count = (max: number, min = 1) => z.int().min(min).max(max);
+const probability = z.number().min(0).max(1);
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'must be a name: letters, digits, - and _');
+
+const duration = z
+  .string()
+  .regex(DURATION_PATTERN, "must be a duration, as in '500ms', '5s', '1h30m'")
+  .transform((text, ctx) => {
+    const ms = parseDuration(text);
+    if (ms !== null) return ms;
+    ctx.addIssue({ code: 'custom', message: 'must be a duration above 0' });
+    return z.NEVER;
+  })
+  .meta({ description: 'Such as 500ms, 5s, 2m, 8h, 1h30m.' });
+
+const threshold = z.string().transform((text, ctx): Threshold => {
+  const parsed = parseThreshold(text);
+  if (typeof parsed !== 'string') return parsed;
+  ctx.addIssue({ code: 'custom', message: parsed });
+  return z.NEVER;
+});
+
+const pageRange = z
+  .tuple([count(MAX_PAGES), count(MAX_PAGES)])
+  .refine(([min, max]) => min <= max, 'the first number must not be above the second')
+  .meta({ description: 'Fewest and most pages of one operation.' });
+
+const threads = z.union([
+  count(MAX_THREADS, 0),
+  z.strictObject({
+    count: count(MAX_THREADS, 0),
+    pages: pageRange.optional(),
+    pauseUs: z.number().min(0).max(1e9).optional().meta({ description: 'Pause after each operation, microseconds.' }),
+    mm: z.int().min(0).optional().meta({ description: 'The mm it works on; by default the threads take turns.' }),
+  }),
+]);
+
+const hca = z.strictObject({
+  mrs: count(65_536).default(DEFAULT_HCA.mrs).meta({ description: 'Memory regions registered at the same time.' }),
+  mrPages: count(MAX_PAGES).optional().meta({ description: 'Largest region, pages.' }),
+  queue: count(65_536).default(DEFAULT_HCA.queue).meta({ description: 'Length of the page-request queue.' }),
+  faultTimeoutMs: count(3_600_000)
+    .default(DEFAULT_HCA.faultTimeoutMs)
+    .meta({ description: 'How long a refused fault waits for the notifier.' }),
+});
+
+const perturb = z.union([
+  z.literal('off'),
+  z.strictObject({
+    site: probability
+      .default(DEFAULT_PERTURB.site)
+      .meta({ description: 'Probability that a point is a site in a cell.' }),
+    fire: probability.default(DEFAULT_PERTURB.fire).meta({ description: 'Probability that an active site fires.' }),
+    spinMaxUs: z.number().min(0).max(1e6).default(DEFAULT_PERTURB.spinMaxUs),
+    sleep: probability.default(DEFAULT_PERTURB.sleep).meta({ description: 'Part of the delays that sleep.' }),
+    sleepMaxUs: z.number().min(0).max(1e7).default(DEFAULT_PERTURB.sleepMaxUs),
+  }),
+]);
+
+const powerOfTwo = z
+  .int()
+  .min(16)
+  .max(65_536)
+  .refine((n) => (n & (n - 1)) === 0, 'must be a power of two');
+const trace = z.strictObject({
+  on: z.boolean().default(DEFAULT_TRACE.on),
+  ring: powerOfTwo.default(DEFAULT_TRACE.ring).meta({ description: "Records in each thread's ring." }),
+  window: count(4096)
+    .default(DEFAULT_TRACE.window)
+    .meta({ description: 'Records of each thread that a violation keeps.' }),
+  keep: count(10_000, 0).default(DEFAULT_TRACE.keep).meta({ description: 'Full records kept of each signature.' }),
+  slots: count(4096).default(DEFAULT_TRACE.slots).meta({ description: 'Full records that wait in the arena.' }),
+});
+
+const bounds = z.strictObject({
+  auditIntervalMs: count(3_600_000).default(LOAD_BOUNDS.auditIntervalMs),
+  parkBoundMs: count(3_600_000).default(LOAD_BOUNDS.parkBoundMs),
+  starvationAttempts: count(1e9).default(LOAD_BOUNDS.starvationAttempts),
+  starvationOpportunities: count(1e9).default(LOAD_BOUNDS.starvationOpportunities),
+  starvationTicks: count(1e9).default(LOAD_BOUNDS.starvationTicks),
+  hangMs: count(86_400_000).default(LOAD_BOUNDS.hangMs),
+});
+
+const exposureNames = EXPOSURES.map((e) => e.name) as [string, ...string[]];
+const evidence = z
+  .partialRecord(z.enum(exposureNames), count(Number.MAX_SAFE_INTEGER, 0))
+  .meta({ description: 'Exposures below which a cell without a violation is UNKNOWN.' });
+
+const common = {
+  name: name.optional().meta({ description: "Defaults to the file's name." }),
+  description: z.string().min(1),
+  hca: hca.prefault({}),
+  perturb: perturb.optional(),
+  trace: trace.prefault({}),
+  bounds: bounds.prefault({}),
+  evidence: evidence.default({}),
+  thresholds: z.array(threshold).default([]),
+};
+
+const areaCommon = {
+  at: z.int().min(0).max(MAX_PAGES).meta({ description: 'First page.' }),
+  pages: count(MAX_PAGES),
+  offset: z.int().min(0).max(MAX_PAGES).optional().meta({ description: 'First page of the file that it shows.' }),
+  readonly: z.boolean().default(false),
+  mm: z.int().min(0).default(0),
+};
+
+const memoryCommon = {
+  frames: count(MAX_FRAMES).optional().meta({ description: 'Page frames; by default enough for everything.' }),
+  pages: count(MAX_PAGES).meta({ description: 'Size of each address space.' }),
+  mms: count(64).default(1),
+  vmas: count(MAX_PAGES).optional().meta({ description: 'VMA objects; by default enough for every split.' }),
+};
+
+const kindOfArea = z.enum(['anon', 'file']);
+
+export const loadSchema = z.strictObject({
+  kind: z.literal('load'),
+  ...common,
+  memory: z.strictObject({
+    ...memoryCommon,
+    files: z
+      .array(z.strictObject({ pages: count(MAX_PAGES) }))
+      .max(MAX_FILES)
+      .default([]),
+    areas: z
+      .array(z.strictObject({ kind: kindOfArea, file: z.int().min(0).optional(), ...areaCommon }))
+      .optional()
+      .meta({ description: 'VMAs at the start; by default one anonymous area is the whole address space.' }),
+  }),
+  threads: z.partialRecord(z.enum(LOAD_ROLES), threads),
+  duration: duration.prefault('5s'),
+});
+
+const step = z.string().regex(/^\S+( \S+){1,2}$/, "must be 'verb target', as in 'madvise A'");
+const oracle = z.enum(ORACLE_NAMES);
+
+export const litmusSchema = z.strictObject({
+  kind: z.literal('litmus'),
+  ...common,
+  memory: z.strictObject({
+    ...memoryCommon,
+    areas: z.array(z.strictObject({ kind: kindOfArea, file: name.optional(), ...areaCommon })).optional(),
+  }),
+  files: z.record(name, z.strictObject({ pages: count(MAX_PAGES) })).default({}),
+  ranges: z
+    .record(name, z.strictObject({ at: areaCommon.at, pages: areaCommon.pages, mm: areaCommon.mm }))
+    .meta({ description: 'Named page ranges, for the steps.' }),
+  iterations: count(1e9).default(100),
+  duration: duration.prefault('10s').meta({ description: 'The longest that all iterations may take.' }),
+  setup: z.array(step).default([]).meta({ description: 'Done before each iteration.' }),
+  threads: z.record(name, z.array(step).min(1)).meta({ description: 'One program for each thread.' }),
+  order: z
+    .array(z.string().regex(/^\S+ \S+$/, "must be 'thread point', as in 'T1 section.started'"))
+    .max(64)
+    .default([])
+    .meta({ description: 'Points that must happen in this order.' }),
+  expect: z
+    .record(z.string(), z.strictObject({ must: z.array(oracle).default([]), may: z.array(oracle).default([]) }))
+    .default({}),
+});
+
+export type LoadScenario = z.output<typeof loadSchema>;
+export type LitmusScenario = z.output<typeof litmusSchema>;
+export type Scenario = LoadScenario | LitmusScenario;
+
+/** JSON Schema of a scenario file, for editors. */
+export const scenarioJsonSchema = (): Record<string, unknown> => ({
+  title: 'odptorture scenario',
+  ...z.toJSONSchema(z.discriminatedUnion('kind', [loadSchema, litmusSchema]), { io: 'input' }),
+});

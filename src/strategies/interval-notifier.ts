@@ -1,0 +1,208 @@
+import { type Addr, at, NULL_ADDR } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { OUTCOME } from '../mm/outcome.ts';
+import { intervalNodeInTree } from '../odp/interval-tree.ts';
+import { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } from '../odp/invalidation.ts';
+import type { Strategy } from '../odp/strategy.ts';
+import type { Ucontext } from '../odp/ucontext.ts';
+import { UMEM, umemExt, umemLast, umemMutex, umemStart } from '../odp/umem.ts';
+import { load, store } from '../sync/atomics.ts';
+import { LOCK_CLASS } from '../sync/lock-class.ts';
+import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
+import { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock.ts';
+import { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } from '../sync/wait-queue.ts';
+import { type Actor, count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+
+/** struct mmu_notifier_subscriptions, as far as interval notifiers use it. */
+const SUBSCRIPTIONS = defineStruct('mmu_notifier_subscriptions', {
+  lock: { words: SPIN_LOCK.$words, line: true },
+  /** Odd: the tree is frozen, a section that matches something in it runs. Written under the lock, waited for without it. */
+  invalidateSeq: 1,
+  activeRanges: 1,
+  /** First umem whose insertion or removal waits for the tree to thaw. */
+  deferred: 1,
+  wait: { words: WAIT_QUEUE.$words, line: true },
+});
+/** struct mmu_interval_notifier. */
+const SUBSCRIPTION = defineStruct('mmu_interval_notifier', { invalidateSeq: 1, deferredNext: 1, deferredPrev: 1 });
+
+const lockOf = (ctx: Ucontext): Addr => at(ctx.ext, SUBSCRIPTIONS.lock);
+const seqOf = (ctx: Ucontext): Addr => at(ctx.ext, SUBSCRIPTIONS.invalidateSeq);
+const waitOf = (ctx: Ucontext): Addr => at(ctx.ext, SUBSCRIPTIONS.wait);
+const ownSeq = (umem: Addr): Addr => at(umemExt(umem), SUBSCRIPTION.invalidateSeq);
+const FIRST_SEQ = 2;
+const nextSeq = (seq: number): number => (seq + 1) & 0x7fffffff;
+
+/** hlist_add_head; under the lock. */
+function defer(mem: Int32Array, ctx: Ucontext, umem: Addr): void {
+  const head = mem[ctx.ext + SUBSCRIPTIONS.deferred] as Addr;
+  mem[umemExt(umem) + SUBSCRIPTION.deferredNext] = head;
+  mem[umemExt(umem) + SUBSCRIPTION.deferredPrev] = NULL_ADDR;
+  if (head !== NULL_ADDR) mem[umemExt(head) + SUBSCRIPTION.deferredPrev] = umem;
+  mem[ctx.ext + SUBSCRIPTIONS.deferred] = umem;
+}
+
+/** hlist_del; under the lock. */
+function undefer(mem: Int32Array, ctx: Ucontext, umem: Addr): void {
+  const next = mem[umemExt(umem) + SUBSCRIPTION.deferredNext] as Addr;
+  const prev = mem[umemExt(umem) + SUBSCRIPTION.deferredPrev] as Addr;
+  if (next !== NULL_ADDR) mem[umemExt(next) + SUBSCRIPTION.deferredPrev] = prev;
+  if (prev !== NULL_ADDR) mem[umemExt(prev) + SUBSCRIPTION.deferredNext] = next;
+  else mem[ctx.ext + SUBSCRIPTIONS.deferred] = next;
+}
+
+/** Applies what waited for the thaw: who is in the tree leaves it, who is not enters it. Under the lock, with the sequence even. */
+function applyDeferred(actor: Actor, ctx: Ucontext): void {
+  const { mem } = actor;
+  let umem = mem[ctx.ext + SUBSCRIPTIONS.deferred] as Addr;
+  mem[ctx.ext + SUBSCRIPTIONS.deferred] = NULL_ADDR;
+  while (umem !== NULL_ADDR) {
+    const next = mem[umemExt(umem) + SUBSCRIPTION.deferredNext] as Addr;
+    if (intervalNodeInTree(mem, umem)) unlinkUmem(actor, ctx, umem);
+    else linkUmem(actor, ctx, umem);
+    umem = next;
+  }
+}
+
+/** Mirrors __mmu_interval_notifier_insert. */
+function insert(actor: Actor, ctx: Ucontext, umem: Addr): void {
+  const { mem } = actor;
+  spinLock(actor, lockOf(ctx));
+  noteOverlap(actor, ctx, umem, COUNTER['exposure.registerInSection']);
+  const seq = mem[seqOf(ctx)];
+  if (mem[ctx.ext + SUBSCRIPTIONS.activeRanges] === 0) {
+    // Idle: any value that is not the current one, so that the first fault does not collide.
+    store(actor, ownSeq(umem), seq - 1);
+    linkUmem(actor, ctx, umem);
+  } else if ((seq & 1) !== 0) {
+    // Frozen: whoever walks the tree holds no lock. Born colliding, and inserted when the last section ends.
+    count(actor, COUNTER['exposure.deferredInsert']);
+    store(actor, ownSeq(umem), seq);
+    defer(mem, ctx, umem);
+    point(actor, POINT['umem.deferred'], mem[umem + UMEM.index], umemStart(mem, umem), umemLast(mem, umem));
+  } else {
+    // Sections run, but none matched anything, and nobody walks the tree. Born colliding with all of them.
+    store(actor, seqOf(ctx), nextSeq(seq));
+    store(actor, ownSeq(umem), nextSeq(seq));
+    linkUmem(actor, ctx, umem);
+  }
+  spinUnlock(actor, lockOf(ctx));
+}
+
+/** Mirrors mmu_interval_notifier_remove, with the wait decided under the lock (fix of v5.18). */
+function remove(actor: Actor, ctx: Ucontext, umem: Addr): void {
+  const { mem } = actor;
+  let waitFor = -1;
+  spinLock(actor, lockOf(ctx));
+  noteOverlap(actor, ctx, umem, COUNTER['exposure.removeInSection']);
+  const seq = mem[seqOf(ctx)];
+  if ((seq & 1) === 0) unlinkUmem(actor, ctx, umem);
+  else if (!intervalNodeInTree(mem, umem)) undefer(mem, ctx, umem);
+  else {
+    count(actor, COUNTER['exposure.deferredRemove']);
+    defer(mem, ctx, umem);
+    waitFor = seq;
+  }
+  spinUnlock(actor, lockOf(ctx));
+  if (waitFor >= 0) waitWhile(actor, ctx, waitFor, Number.POSITIVE_INFINITY);
+}
+
+/** wait_event(invalidate_seq != seq); false when it timed out. */
+function waitWhile(actor: Actor, ctx: Ucontext, seq: number, timeoutMs: number): boolean {
+  for (;;) {
+    // The ticket before the look: a wake-up between the look and the sleep moves it.
+    const ticket = waitPrepare(actor, waitOf(ctx));
+    if (load(actor, seqOf(ctx)) !== seq) return true;
+    if (!waitOn(actor, waitOf(ctx), ticket, timeoutMs)) return false;
+  }
+}
+
+/**
+ * mmu_interval_notifier: one sequence for the mm, odd while a section that matters runs, and each umem remembers the value at which
+ * it was last invalidated.
+ *
+ * - start: under the lock active +1, and if any umem overlaps the sequence becomes odd; then each callback stores it and zaps.
+ * - end: under the lock active -1; the last one makes an odd sequence even, applies deferred insertions and removals, wakes all.
+ * - fault: collides while its own value is the current one; refused when its own value moved since.
+ * - register inside a section: born with the current value, so its faults wait for that section without having heard its start.
+ * - remove inside a section: waits until the tree thaws.
+ */
+export const intervalNotifier: Strategy = {
+  name: 'interval-notifier',
+  title: 'mmu_interval_notifier: one sequence, collisions remembered by each umem',
+  origin: 'mm/mmu_notifier.c since v5.5; ODP conversion f25a546e6529',
+  reasoning:
+    'A umem born inside a section is born colliding with it, so it is safe. The sequence comes back to even only when all sections of the mm have ended: a umem that was hit, and every removal, wait for that.',
+  params: {},
+  words: { ucontext: SUBSCRIPTIONS.$words, umem: SUBSCRIPTION.$words, section: 0 },
+  pins: false,
+  init(mem, ctx) {
+    spinLockInit(mem, lockOf(ctx), LOCK_CLASS.mmu_notifier_lock);
+    waitQueueInit(mem, waitOf(ctx));
+    mem[seqOf(ctx)] = FIRST_SEQ;
+    mem[ctx.ext + SUBSCRIPTIONS.activeRanges] = 0;
+    mem[ctx.ext + SUBSCRIPTIONS.deferred] = NULL_ADDR;
+  },
+  registerLocks: () => 'none',
+  insert,
+  remove,
+  rangeStart(actor, ctx, _section, start, last) {
+    const { mem } = actor;
+    spinLock(actor, lockOf(ctx));
+    mem[ctx.ext + SUBSCRIPTIONS.activeRanges]++;
+    let umem = firstOverlap(actor, ctx, start, last);
+    if (umem !== NULL_ADDR) store(actor, seqOf(ctx), mem[seqOf(ctx)] | 1);
+    const seq = mem[seqOf(ctx)];
+    spinUnlock(actor, lockOf(ctx));
+    // Odd: the tree does not change until this section ends, so the walk needs no lock.
+    for (; umem !== NULL_ADDR; umem = nextOverlap(actor, umem, start, last)) {
+      mutexLock(actor, umemMutex(umem));
+      // Before the zap: a fault that commits after the zap must find that its value moved.
+      store(actor, ownSeq(umem), seq);
+      zapUmem(actor, ctx, umem, start, last);
+      mutexUnlock(actor, umemMutex(umem));
+    }
+    return OUTCOME.ok;
+  },
+  rangeEnd(actor, ctx) {
+    const { mem } = actor;
+    spinLock(actor, lockOf(ctx));
+    const active = --mem[ctx.ext + SUBSCRIPTIONS.activeRanges];
+    const seq = mem[seqOf(ctx)];
+    actor.observer.countChanged(actor, NULL_ADDR, active, seq);
+    const thaws = active === 0 && (seq & 1) !== 0;
+    if (thaws) {
+      store(actor, seqOf(ctx), nextSeq(seq));
+      applyDeferred(actor, ctx);
+    }
+    spinUnlock(actor, lockOf(ctx));
+    if (thaws) wakeUpAll(actor, waitOf(ctx));
+  },
+  faultBegin(actor, ctx, umem) {
+    spinLock(actor, lockOf(ctx));
+    const seq = load(actor, ownSeq(umem));
+    const collides = seq === actor.mem[seqOf(ctx)];
+    spinUnlock(actor, lockOf(ctx));
+    return collides ? -1 : seq;
+  },
+  faultCheck: (actor, _ctx, umem, sample) => load(actor, ownSeq(umem)) === sample,
+  faultWait: (actor, ctx, umem, timeoutMs) => waitWhile(actor, ctx, load(actor, ownSeq(umem)), timeoutMs),
+  audit(actor, ctx, umem, report) {
+    if (umem !== NULL_ADDR) return;
+    const { mem } = actor;
+    const active = mem[ctx.ext + SUBSCRIPTIONS.activeRanges];
+    if (active !== 0) report(NULL_ADDR, 'active invalidations', active, 0);
+    const seq = mem[seqOf(ctx)];
+    if ((seq & 1) !== 0) report(NULL_ADDR, 'sequence (odd: frozen)', seq, nextSeq(seq));
+    const deferred = mem[ctx.ext + SUBSCRIPTIONS.deferred];
+    if (deferred !== NULL_ADDR) report(NULL_ADDR, 'deferred list', deferred, NULL_ADDR);
+  },
+  expected: () => ({
+    must: [],
+    may: ['starvation'],
+    reason: 'safe by construction; waits for all sections of the mm, so gap-free overlap starves it',
+  }),
+};

@@ -1,0 +1,88 @@
+import { type Addr, at, NULL_ADDR, type Vpn } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { OUTCOME, type Outcome } from '../mm/outcome.ts';
+import { firstOverlap, nextOverlap, zapUmem } from '../odp/invalidation.ts';
+import type { AuditReport } from '../odp/strategy.ts';
+import type { Ucontext } from '../odp/ucontext.ts';
+import { UMEM, umemExt, umemMutex } from '../odp/umem.ts';
+import { load, store } from '../sync/atomics.ts';
+import { COMPLETION, completeAll, reinitCompletion, waitForCompletionTimeout } from '../sync/completion.ts';
+import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
+import { downRead, upRead } from '../sync/rw-semaphore.ts';
+import { type Actor, count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { point } from '../trace/point.ts';
+import { POINT } from '../trace/points.ts';
+
+/**
+ * The steps that the designs with one running count for each umem share (RFC and v1 of "on demand paging", 2014). The count and the
+ * sequence are written under the umem mutex; the sequence is sampled without it.
+ */
+export const RUNNING = defineStruct('running_count', { count: 1, seq: 1, completion: COMPLETION.$words });
+
+const countAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.count);
+const seqAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.seq);
+const completionAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.completion);
+
+/** invalidate_range_start: each overlapping umem is counted, then zapped. umem_rwsem is held for the walk, not until the end. */
+export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Outcome {
+  const { mem } = actor;
+  downRead(actor, ctx.umemRwsem);
+  for (let u = firstOverlap(actor, ctx, start, last); u !== NULL_ADDR; u = nextOverlap(actor, u, start, last)) {
+    mutexLock(actor, umemMutex(u));
+    const before = mem[countAddr(u)];
+    // Re-armed only by the first section: with a skewed count the wrong one does it, as in the original.
+    if (before === 0) reinitCompletion(actor, completionAddr(u));
+    store(actor, countAddr(u), before + 1);
+    actor.observer.countChanged(actor, u, before + 1, mem[seqAddr(u)]);
+    point(actor, POINT['umem.counted'], mem[u + UMEM.index], before + 1, mem[seqAddr(u)]);
+    mutexUnlock(actor, umemMutex(u));
+    mutexLock(actor, umemMutex(u));
+    zapUmem(actor, ctx, u, start, last);
+    mutexUnlock(actor, umemMutex(u));
+  }
+  upRead(actor, ctx.umemRwsem);
+  return OUTCOME.ok;
+}
+
+/** invalidate_range_end. With `clamp`, a count of 0 stays 0: "avoid decreasing the notifiers count if it is zero". */
+export function countedEnd(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, clamp: boolean): void {
+  const { mem } = actor;
+  downRead(actor, ctx.umemRwsem);
+  for (let u = firstOverlap(actor, ctx, start, last); u !== NULL_ADDR; u = nextOverlap(actor, u, start, last)) {
+    mutexLock(actor, umemMutex(u));
+    const seq = (mem[seqAddr(u)] + 1) & 0x7fffffff;
+    const before = mem[countAddr(u)];
+    const clamped = clamp && before === 0;
+    const after = clamped ? 0 : before - 1;
+    // The sequence first: a fault that sees the count at 0 must see that the sequence has moved.
+    store(actor, seqAddr(u), seq);
+    store(actor, countAddr(u), after);
+    actor.observer.countChanged(actor, u, after, seq);
+    if (clamped) count(actor, COUNTER['exposure.clampHit']);
+    point(actor, POINT[clamped ? 'umem.clamped' : 'umem.uncounted'], mem[u + UMEM.index], after, seq);
+    if (after === 0) completeAll(actor, completionAddr(u));
+    mutexUnlock(actor, umemMutex(u));
+  }
+  upRead(actor, ctx.umemRwsem);
+}
+
+/** Samples the sequence. The atomic load stands before the pages are got: they must not be older than the sample. */
+export const countedBegin = (actor: Actor, umem: Addr): number => load(actor, seqAddr(umem));
+
+/** ib_umem_mmu_notifier_retry: refused while a section runs, or when one has ended since the sample. */
+export const countedCheck = (actor: Actor, umem: Addr, sample: number): boolean =>
+  load(actor, countAddr(umem)) === 0 && load(actor, seqAddr(umem)) === sample;
+
+/** Waits for the completion. A umem on which no section ran has never completed: its count says that there is nothing to wait for. */
+export function countedWait(actor: Actor, umem: Addr, timeoutMs: number): boolean {
+  if (load(actor, countAddr(umem)) === 0) return true;
+  return waitForCompletionTimeout(actor, completionAddr(umem), timeoutMs);
+}
+
+/** No section runs, so each count must be 0. */
+export function countedAudit(actor: Actor, umem: Addr, report: AuditReport): void {
+  if (umem === NULL_ADDR) return;
+  const value = actor.mem[countAddr(umem)];
+  if (value !== 0) report(umem, 'running count', value, 0);
+}

@@ -1,0 +1,83 @@
+import type { Addr, Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { add, compareExchange, load, notify, store, wait } from './atomics.ts';
+import { nowMs } from './clock.ts';
+import { clearWait, publishWait, type Task, WAIT } from './task.ts';
+
+/** `done`: how many waiters may still pass, or `DONE_ALL`. `waiters` counts those that sleep or are about to. */
+export const COMPLETION = defineStruct('completion', { done: 1, cls: 1, waiters: 1 });
+
+/** After `completeAll` every waiter passes until the next `reinitCompletion`. */
+const DONE_ALL = 0x7fffffff;
+
+const WAITERS = COMPLETION.waiters;
+
+export function completionInit(mem: Memory, c: Addr, cls = 0): void {
+  mem[c + COMPLETION.done] = 0;
+  mem[c + COMPLETION.cls] = cls;
+  mem[c + COMPLETION.waiters] = 0;
+}
+
+/** `reinit_completion`. As there, threads that wait now go on waiting. */
+export const reinitCompletion = (task: Task, c: Addr): void => store(task, c, 0);
+
+/** `wait_for_completion`. */
+export function waitForCompletion(task: Task, c: Addr): void {
+  if (!consume(task, c)) sleepForCompletion(task, c, Number.POSITIVE_INFINITY);
+}
+
+/** `wait_for_completion_timeout`; true when it was completed. */
+export const waitForCompletionTimeout = (task: Task, c: Addr, ms: number): boolean =>
+  consume(task, c) || sleepForCompletion(task, c, ms);
+
+/** `complete`: lets one waiter pass, now or later. */
+export function complete(task: Task, c: Addr): void {
+  for (;;) {
+    const done = load(task, c);
+    if (done === DONE_ALL) return;
+    if (compareExchange(task, c, done, done + 1) === done) break;
+  }
+  wake(task, c, 1);
+}
+
+/** `complete_all`. */
+export function completeAll(task: Task, c: Addr): void {
+  store(task, c, DONE_ALL);
+  wake(task, c, Number.POSITIVE_INFINITY);
+}
+
+/** `completion_done`: a waiter would pass now. */
+export const completionDone = (task: Task, c: Addr): boolean => load(task, c) !== 0;
+
+function wake(task: Task, c: Addr, count: number): void {
+  // `done` was written before this look, and a waiter counts itself before its sleep looks at `done`: one sees the other.
+  if (load(task, (c + WAITERS) as Addr) !== 0) notify(task, c, count);
+}
+
+function consume(task: Task, c: Addr): boolean {
+  for (;;) {
+    const done = load(task, c);
+    if (done === 0) return false;
+    if (done === DONE_ALL || compareExchange(task, c, done, done - 1) === done) return true;
+  }
+}
+
+function sleepForCompletion(task: Task, c: Addr, ms: number): boolean {
+  const timed = ms !== Number.POSITIVE_INFINITY;
+  const deadline = timed ? nowMs() + ms : ms;
+  add(task, (c + WAITERS) as Addr, 1);
+  publishWait(task, WAIT.completion, c, c, timed);
+  let left = ms;
+  let passed = false;
+  for (;;) {
+    const result = wait(task, c, 0, left);
+    // Looked at once more after a time-out: a completion that came in between is not left behind.
+    passed = consume(task, c);
+    if (passed || result === 'timed-out') break;
+    // Another waiter was faster. Only what is left of the time is slept again.
+    if (timed) left = Math.max(0, deadline - nowMs());
+  }
+  clearWait(task);
+  add(task, (c + WAITERS) as Addr, -1);
+  return passed;
+}

@@ -1,0 +1,55 @@
+/** The public `odptorture/sync`: locks over (task, address) in a SharedArrayBuffer. */
+export * from '../memory/address.ts';
+export {
+  type ArenaLayout,
+  createArena,
+  layoutArena,
+  objectAt,
+  type Region,
+  type RegionRequest,
+} from '../memory/arena.ts';
+export { defineStruct, type FieldSpec, type Struct } from '../memory/struct.ts';
+export {
+  COMPLETION,
+  complete,
+  completeAll,
+  completionDone,
+  completionInit,
+  reinitCompletion,
+  waitForCompletion,
+  waitForCompletionTimeout,
+} from './completion.ts';
+export { LOCK_CLASS, LOCK_CLASSES, type LockClass, lockClassName } from './lock-class.ts';
+export { MUTEX, mutexInit, mutexLock, mutexTrylock, mutexUnlock } from './mutex.ts';
+export {
+  downgradeWrite,
+  downRead,
+  downReadTrylock,
+  downWrite,
+  downWriteTrylock,
+  RW_SEMAPHORE,
+  rwsemInit,
+  rwsemIsLocked,
+  rwsemReaders,
+  rwsemWaiters,
+  rwsemWriteLocked,
+  upRead,
+  upWrite,
+} from './rw-semaphore.ts';
+export { readSeqBegin, readSeqRetry, SEQ_COUNT, seqCountInit, writeSeqBegin, writeSeqEnd } from './seq-count.ts';
+export { SPIN_LOCK, spinLock, spinLockInit, spinTrylock, spinUnlock } from './spin-lock.ts';
+export { SRCU, srcuInit, srcuReadLock, srcuReadUnlock, srcuWords, synchronizeSrcu } from './srcu.ts';
+export {
+  createTask,
+  HELD,
+  HELD_MAX,
+  type HeldMode,
+  heldAddr,
+  heldMode,
+  type SyncHooks,
+  TASK,
+  type Task,
+  WAIT,
+  type WaitKind,
+} from './task.ts';
+export { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUp, wakeUpAll } from './wait-queue.ts';

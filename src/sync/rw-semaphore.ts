@@ -1,0 +1,98 @@
+import { type Addr, at, type Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { add, compareExchange, load } from './atomics.ts';
+import { COUNT, downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } from './rw-semaphore-slow.ts';
+import { HELD, popHeld, pushHeld, type Task } from './task.ts';
+import { WAIT_LIST, waitListInit } from './wait-list.ts';
+
+/**
+ * `count`: bit 0 a writer holds it, bit 1 the queue is not empty, bit 2 it is promised to the first in the queue; from bit 8
+ * on the number of readers, counting those that have yet to find out that they did not get it.
+ */
+export const RW_SEMAPHORE = defineStruct('rw_semaphore', { count: 1, cls: 1, list: WAIT_LIST.$words });
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use (3 ns a pair).
+const cas = compareExchange;
+const fetchAdd = add;
+const push = pushHeld;
+const pop = popHeld;
+const MODE_READ = HELD.read;
+const MODE_WRITE = HELD.write;
+const { WRITER, WAITERS, HANDOFF, READER } = COUNT;
+const READERS = ~(READER - 1);
+/** What keeps a reader from simply entering. */
+const READ_BLOCKED = WRITER | WAITERS | HANDOFF;
+/** A reader's release has to wake when it finds itself alone, with waiters. */
+const WAKE_MASK = READERS | WRITER | WAITERS;
+const LAST_READER = READER | WAITERS;
+
+export function rwsemInit(mem: Memory, sem: Addr, cls: number): void {
+  mem[sem + RW_SEMAPHORE.count] = 0;
+  mem[sem + RW_SEMAPHORE.cls] = cls;
+  waitListInit(mem, at(sem, RW_SEMAPHORE.list));
+}
+
+/** `down_read`. A queued writer keeps new readers out, so a nested read can deadlock, as in the kernel. */
+export function downRead(task: Task, sem: Addr): void {
+  // One fetch-and-add, no loop: a reader that may not enter is undone in the slow path.
+  if ((fetchAdd(task, sem, READER) & READ_BLOCKED) !== 0) downReadSlow(task, sem);
+  push(task, sem, MODE_READ);
+}
+
+/** `down_read_trylock`: false when a writer holds it or anybody is queued. Never leaves a trace in the count. */
+export function downReadTrylock(task: Task, sem: Addr): boolean {
+  let count = load(task, sem);
+  while ((count & READ_BLOCKED) === 0) {
+    const found = cas(task, sem, count, count + READER);
+    if (found === count) {
+      push(task, sem, MODE_READ);
+      return true;
+    }
+    count = found;
+  }
+  return false;
+}
+
+/** `up_read`. */
+export function upRead(task: Task, sem: Addr): void {
+  // Off the list first: after the count has dropped a writer may be inside, and is then seen to hold it alone.
+  pop(task, sem, MODE_READ);
+  if ((fetchAdd(task, sem, -READER) & WAKE_MASK) === LAST_READER) wakeWaiters(task, sem);
+}
+
+/** `down_write`. */
+export function downWrite(task: Task, sem: Addr): void {
+  if (cas(task, sem, 0, WRITER) !== 0) downWriteSlow(task, sem);
+  push(task, sem, MODE_WRITE);
+}
+
+/** `down_write_trylock`: false when anybody holds it or is queued; also while a failed reader has yet to undo its count. */
+export function downWriteTrylock(task: Task, sem: Addr): boolean {
+  if (cas(task, sem, 0, WRITER) !== 0) return false;
+  push(task, sem, MODE_WRITE);
+  return true;
+}
+
+/** `up_write`. */
+export function upWrite(task: Task, sem: Addr): void {
+  pop(task, sem, MODE_WRITE);
+  // Readers that are counted now have failed and will wake others when they undo that; but one that still spins may enter
+  // instead, so the queue is not left to them.
+  if ((fetchAdd(task, sem, -WRITER) & WAITERS) !== 0) wakeWaiters(task, sem);
+}
+
+/** `downgrade_write`: a writer becomes a reader without letting anybody in between, then lets waiting readers in. */
+export function downgradeWrite(task: Task, sem: Addr): void {
+  pop(task, sem, MODE_WRITE);
+  const before = fetchAdd(task, sem, READER - WRITER);
+  push(task, sem, MODE_READ);
+  if ((before & WAITERS) !== 0) wakeReadersAfterDowngrade(task, sem);
+}
+
+/** `rwsem_is_locked`. */
+export const rwsemIsLocked = (mem: Memory, sem: Addr): boolean => (mem[sem] & (READERS | WRITER)) !== 0;
+/** How many readers are counted. While threads contend this includes some that will not get in. */
+export const rwsemReaders = (mem: Memory, sem: Addr): number => mem[sem] >> 8;
+export const rwsemWriteLocked = (mem: Memory, sem: Addr): boolean => (mem[sem] & WRITER) !== 0;
+/** How many threads are queued. */
+export const rwsemWaiters = (mem: Memory, sem: Addr): number => mem[sem + RW_SEMAPHORE.list + WAIT_LIST.waiters];

@@ -1,0 +1,86 @@
+import type { Addr, Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { compareExchange, cpuRelax, exchange, load, notify, wait } from './atomics.ts';
+import { clearWait, HELD, popHeld, publishWait, pushHeld, type Task, WAIT } from './task.ts';
+
+/** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
+export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1 });
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const cas = compareExchange;
+const swap = exchange;
+const push = pushHeld;
+const pop = popHeld;
+const MODE = HELD.spin;
+
+const FREE = 0;
+const LOCKED = 1;
+const CONTENDED = 2;
+
+/**
+ * Looks at a held lock before sleeping, about a microsecond. A wake-up costs several, but with more threads than cores the
+ * holder may not be running at all, and then spinning only keeps it from doing so.
+ */
+export const SPIN_LIMIT = 100;
+/** A sleeper that was woken and lost the lock to a running thread looks twice as long each time, up to this. */
+const SPIN_LIMIT_MAX = 6400;
+
+export function spinLockInit(mem: Memory, lock: Addr, cls: number): void {
+  mem[lock + SPIN_LOCK.state] = FREE;
+  mem[lock + SPIN_LOCK.cls] = cls;
+}
+
+/** `spin_lock`, except that it sleeps after a bounded spin: many threads on few cores must make progress. Still an atomic context. */
+export function spinLock(task: Task, lock: Addr): void {
+  if (cas(task, lock, FREE, LOCKED) !== FREE) spinLockSlow(task, lock);
+  push(task, lock, MODE);
+}
+
+/** `spin_trylock`. */
+export function spinTrylock(task: Task, lock: Addr): boolean {
+  if (cas(task, lock, FREE, LOCKED) !== FREE) return false;
+  push(task, lock, MODE);
+  return true;
+}
+
+/** `spin_unlock`. */
+export function spinUnlock(task: Task, lock: Addr): void {
+  // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
+  pop(task, lock, MODE);
+  if (swap(task, lock, FREE) === CONTENDED) notify(task, lock, 1);
+}
+
+/** `raw_spin_lock` for the queues inside locks: as `spinLock`, but it never reaches the hooks. */
+export function rawSpinLock(task: Task, lock: Addr): void {
+  if (cas(task, lock, FREE, LOCKED) !== FREE) spinUntilLocked(task, lock);
+  push(task, lock, MODE);
+}
+
+function spinLockSlow(task: Task, lock: Addr): void {
+  const { hooks } = task;
+  const since = hooks === null ? 0 : hooks.contended(task, lock, HELD.spin);
+  spinUntilLocked(task, lock);
+  if (hooks !== null) hooks.acquired(task, lock, HELD.spin, since);
+}
+
+function spinUntilLocked(task: Task, lock: Addr): void {
+  if (spin(task, lock, SPIN_LIMIT, LOCKED)) return;
+  let limit = SPIN_LIMIT;
+  // From here on the lock is only ever taken as contended: this thread cannot know whether others sleep as well, and a
+  // release that found 1 would wake nobody.
+  while (exchange(task, lock, CONTENDED) !== FREE) {
+    publishWait(task, WAIT.spin, lock, lock, false);
+    wait(task, lock, CONTENDED, Number.POSITIVE_INFINITY);
+    clearWait(task);
+    if (spin(task, lock, limit, CONTENDED)) return;
+    if (limit < SPIN_LIMIT_MAX) limit *= 2;
+  }
+}
+
+function spin(task: Task, lock: Addr, limit: number, as: number): boolean {
+  for (let i = 0; i < limit; i++) {
+    if (load(task, lock) === FREE && compareExchange(task, lock, FREE, as) === FREE) return true;
+    cpuRelax();
+  }
+  return false;
+}

@@ -1,0 +1,162 @@
+import { type Addr, at, type Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+
+/** What a thread sleeps for. The wait-for graph is built from these words: see oracles/deadlock.ts. */
+export const WAIT = {
+  none: 0,
+  mutex: 1,
+  spin: 2,
+  rwsemRead: 3,
+  rwsemWrite: 4,
+  completion: 5,
+  waitQueue: 6,
+  /** An SRCU grace period: waits for the readers of `waitAddr`. */
+  srcu: 7,
+  /** Device accesses in flight: waits for the thread whose task id is in `waitArg`. */
+  drain: 8,
+  /** A forced order: waits for the thread whose task id is in `waitArg` (-1: any). */
+  gate: 9,
+  /** Parked at a quiescent point by the supervisor, or at a barrier: not stuck, and wakes nobody until released. */
+  park: 10,
+  /** An idle sleep that ends by itself. */
+  idle: 11,
+} as const;
+export type WaitKind = (typeof WAIT)[keyof typeof WAIT];
+
+/** How a published lock is held; kept in the upper bits of a `held` word. */
+export const HELD = { mutex: 0, spin: 1, read: 2, write: 3, srcu: 4 } as const;
+export type HeldMode = (typeof HELD)[keyof typeof HELD];
+/** A held word is `address | mode << HELD_SHIFT`; arenas end below 2^28 words. */
+export const HELD_SHIFT = 28;
+export const HELD_MAX = 40;
+
+/**
+ * What each thread publishes about itself: plain words that only it writes. A reader that wants to rely on them looks twice and
+ * compares `waitEpoch`, which moves at each sleep.
+ */
+export const TASK = defineStruct('task', {
+  waitEpoch: { words: 1, line: true },
+  waitKind: 1,
+  waitAddr: 1,
+  waitArg: 1,
+  /** 1 when the sleep ends by itself: such a wait never closes a deadlock. */
+  waitTimed: 1,
+  heldCount: 1,
+  /** Holds that did not fit `held`; while it is not 0 the thread's holds are not known completely. */
+  heldOverflow: 1,
+  held: HELD_MAX,
+  /** This thread's place in the queue of the lock it sleeps for; written by the threads that wake it, so on a line of its own. */
+  waitNode: { words: 5, line: true },
+});
+
+/**
+ * A place in a lock's queue. A thread sleeps for one lock at a time, so one node a thread is enough and no lock allocates.
+ * `next` and `prev` belong to whoever holds the queue's own lock.
+ */
+export const WAIT_NODE = defineStruct('wait_node', { state: 1, next: 1, prev: 1, mode: 1, misses: 1 });
+
+/** `WAIT_NODE.state`, the word slept on. */
+export const NODE_IDLE = 0;
+export const NODE_WAITING = 1;
+
+/** Address of the thread's wait node. */
+export const waitNodeOf = (taskAddr: Addr): Addr => at(taskAddr, TASK.waitNode);
+
+/**
+ * False once a mutex or rwsem sleeper has been granted the lock, or told to try again, but has not run yet: its published wait
+ * is then out of date. Meaningful only while its `waitKind` is one of those.
+ */
+export const waitNodePending = (mem: Memory, taskAddr: Addr): boolean =>
+  mem[taskAddr + TASK.waitNode + WAIT_NODE.state] === NODE_WAITING;
+
+// Constants of this module alone fold into the compiled code; a field of an exported object is loaded each time.
+const HELD_COUNT = TASK.heldCount;
+const HELD_FIRST = TASK.held;
+const CAPACITY = HELD_MAX;
+const SHIFT = HELD_SHIFT;
+
+/** Reached from the slow paths of sync/ only: a contended lock is worth a trace record and a clock read, a free one is not. */
+export interface SyncHooks {
+  /** About to sleep or spin for `lock`. Returns a time stamp that `acquired` gets back. */
+  contended(task: Task, lock: Addr, mode: HeldMode): number;
+  /** Got `lock` after `contended` returned `since`. */
+  acquired(task: Task, lock: Addr, mode: HeldMode, since: number): void;
+}
+
+/** A thread as sync/ sees it. One object per thread, of one shape, made at thread start. */
+export interface Task {
+  readonly mem: Memory;
+  /** 0 .. threads - 1. */
+  readonly tid: number;
+  /** This thread's `TASK` words. */
+  readonly addr: Addr;
+  readonly hooks: SyncHooks | null;
+}
+
+export const createTask = (mem: Memory, tid: number, addr: Addr, hooks: SyncHooks | null = null): Task => ({
+  mem,
+  tid,
+  addr,
+  hooks,
+});
+
+/**
+ * Publishes a sleep. The locks of sync/ give as `arg` the address of the word they sleep on. The plain stores are ordered before the sleep by the atomic operation inside `Atomics.wait`; a reader on
+ * another thread that sees an unchanged `waitEpoch` twice has seen one and the same sleep.
+ */
+export function publishWait(task: Task, kind: WaitKind, addr: Addr, arg: number, timed: boolean): void {
+  const { mem, addr: t } = task;
+  mem[t + TASK.waitAddr] = addr;
+  mem[t + TASK.waitArg] = arg;
+  mem[t + TASK.waitTimed] = timed ? 1 : 0;
+  mem[t + TASK.waitKind] = kind;
+  mem[t + TASK.waitEpoch] = (mem[t + TASK.waitEpoch] + 1) | 0;
+}
+
+export function clearWait(task: Task): void {
+  const { mem, addr: t } = task;
+  mem[t + TASK.waitKind] = WAIT.none;
+  mem[t + TASK.waitEpoch] = (mem[t + TASK.waitEpoch] + 1) | 0;
+}
+
+/** Publishes that the task now holds `lock`. Plain words, each thread its own: an atomic store would double a lock pair's cost. */
+export function pushHeld(task: Task, lock: Addr, mode: HeldMode): void {
+  const { mem, addr: t } = task;
+  const n = mem[t + HELD_COUNT];
+  if (n < CAPACITY) {
+    mem[t + HELD_FIRST + n] = lock | (mode << SHIFT);
+    mem[t + HELD_COUNT] = n + 1;
+  } else countOverflow(task);
+}
+
+/** Takes the hold off the list; releases are nearly always last-in first-out. */
+export function popHeld(task: Task, lock: Addr, mode: HeldMode): void {
+  const { mem, addr: t } = task;
+  const word = lock | (mode << SHIFT);
+  const top = mem[t + HELD_COUNT] - 1;
+  if (top >= 0 && mem[t + HELD_FIRST + top] === word) mem[t + HELD_COUNT] = top;
+  else removeHeld(task, word);
+}
+
+function countOverflow(task: Task): void {
+  task.mem[task.addr + TASK.heldOverflow]++;
+}
+
+function removeHeld(task: Task, word: number): void {
+  const { mem, addr: t } = task;
+  const n = mem[t + TASK.heldCount];
+  for (let i = n - 1; i >= 0; i--) {
+    if (mem[t + TASK.held + i] !== word) continue;
+    for (let j = i + 1; j < n; j++) mem[t + TASK.held + j - 1] = mem[t + TASK.held + j];
+    mem[t + TASK.heldCount] = n - 1;
+    return;
+  }
+  if (mem[t + TASK.heldOverflow] > 0) mem[t + TASK.heldOverflow]--;
+}
+
+/** The address in a `held` word. */
+export const heldAddr = (word: number): Addr => (word & ((1 << HELD_SHIFT) - 1)) as Addr;
+/** The mode in a `held` word. */
+export const heldMode = (word: number): HeldMode => (word >>> HELD_SHIFT) as HeldMode;
+/** Address of the task's n-th `held` word. */
+export const heldWord = (taskAddr: Addr, n: number): Addr => at(taskAddr, TASK.held + n);

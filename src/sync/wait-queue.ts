@@ -1,0 +1,61 @@
+import type { Addr, Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
+import { add, load, notify, wait } from './atomics.ts';
+import { nowMs } from './clock.ts';
+import { clearWait, publishWait, type Task, WAIT, type WaitKind } from './task.ts';
+
+/** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to. */
+export const WAIT_QUEUE = defineStruct('wait_queue', { seq: 1, cls: 1, waiters: 1 });
+
+const WAITERS = WAIT_QUEUE.waiters;
+
+export function waitQueueInit(mem: Memory, q: Addr, cls = 0): void {
+  mem[q + WAIT_QUEUE.seq] = 0;
+  mem[q + WAIT_QUEUE.cls] = cls;
+  mem[q + WAIT_QUEUE.waiters] = 0;
+}
+
+/**
+ * `prepare_to_wait`, without a list: the ticket is the count of wake-ups so far. Take it BEFORE testing the condition; a
+ * wake-up between the test and the sleep has then moved the count, and the sleep does not start.
+ */
+export const waitPrepare = (task: Task, q: Addr): number => load(task, q);
+
+/**
+ * Sleeps until a wake-up that is newer than `ticket`; false when `timeoutMs` passed first. Test the condition again after it:
+ * a wake-up says only that something may have changed, and `wakeUp` may wake more than it was asked to.
+ */
+export function waitOn(
+  task: Task,
+  q: Addr,
+  ticket: number,
+  timeoutMs: number = Number.POSITIVE_INFINITY,
+  kind: WaitKind = WAIT.waitQueue,
+): boolean {
+  if (load(task, q) !== ticket) return true;
+  const timed = timeoutMs !== Number.POSITIVE_INFINITY;
+  const deadline = timed ? nowMs() + timeoutMs : timeoutMs;
+  add(task, (q + WAITERS) as Addr, 1);
+  publishWait(task, kind, q, q, timed);
+  let left = timeoutMs;
+  for (;;) {
+    const result = wait(task, q, ticket, left);
+    if (result === 'timed-out' || load(task, q) !== ticket) break;
+    if (timed) left = Math.max(0, deadline - nowMs());
+  }
+  const woken = load(task, q) !== ticket;
+  clearWait(task);
+  add(task, (q + WAITERS) as Addr, -1);
+  return woken;
+}
+
+/** `wake_up_nr`: wakes at least `count` waiters, if there are so many. */
+export function wakeUp(task: Task, q: Addr, count: number): void {
+  // The count moves before the look for waiters, and a waiter counts itself before its sleep looks at the count: one of the
+  // two sees the other.
+  add(task, q, 1);
+  if (load(task, (q + WAITERS) as Addr) !== 0) notify(task, q, count);
+}
+
+/** `wake_up_all`. */
+export const wakeUpAll = (task: Task, q: Addr): void => wakeUp(task, q, Number.POSITIVE_INFINITY);

@@ -1,0 +1,83 @@
+import { type Addr, NULL_PFN, type Pfn } from '../memory/address.ts';
+import type { Task } from '../sync/task.ts';
+import { HISTOGRAM_DOUBLES, histogramAdd } from './histogram.ts';
+import type { Observer } from './observer.ts';
+import type { Perturb } from './perturb.ts';
+
+/** Bits of `Actor.mode`: what a point does. 0: nothing, in a few nanoseconds. */
+export const MODE = { trace: 1, perturb: 2, gate: 4 } as const;
+
+/** A thread of the model: a task, with its trace, its counters, its random stream and the observer of what it does. */
+export interface Actor extends Task {
+  readonly f64: Float64Array<SharedArrayBuffer>;
+  /** Index of the first double of this thread's counters. */
+  readonly counters: number;
+  /** Index of the first double of this thread's histograms. */
+  readonly histograms: number;
+  readonly ringHead: Addr;
+  readonly ring: Addr;
+  /** Records in the ring minus one; the ring's length is a power of two. */
+  readonly ringMask: number;
+  readonly gate: Addr;
+  /** The cell's CONTROL words, and this thread's park word: see park.ts. */
+  readonly control: Addr;
+  readonly parkWord: Addr;
+  readonly perturb: Perturb | null;
+  readonly observer: Observer;
+  /** Milliseconds to add to performance.now() for the cell's clock: each worker's own clock starts at another moment. */
+  readonly clockOffsetMs: number;
+  mode: number;
+  rng: number;
+  /** Serial number of the operation that runs. */
+  op: number;
+  /** Results of mm/fault's getUserPage: a second result would have to be allocated. */
+  gupPfn: Pfn;
+  gupGeneration: number;
+  gupIdentity: number;
+}
+
+/** What an actor is made from: all of it but what starts at 0. */
+export type ActorInit = Omit<Actor, 'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity'> & {
+  readonly seed: number;
+};
+
+/** Makes a thread's actor. One call site, so that all actors have one shape. */
+export const createActor = (init: ActorInit): Actor => ({
+  mem: init.mem,
+  tid: init.tid,
+  addr: init.addr,
+  hooks: init.hooks,
+  f64: init.f64,
+  counters: init.counters,
+  histograms: init.histograms,
+  ringHead: init.ringHead,
+  ring: init.ring,
+  ringMask: init.ringMask,
+  gate: init.gate,
+  control: init.control,
+  parkWord: init.parkWord,
+  perturb: init.perturb,
+  observer: init.observer,
+  clockOffsetMs: init.clockOffsetMs,
+  mode: init.mode,
+  rng: init.seed,
+  op: 0,
+  gupPfn: NULL_PFN,
+  gupGeneration: 0,
+  gupIdentity: 0,
+});
+
+/** The cell's clock, milliseconds. */
+export const now = (actor: Actor): number => performance.now() + actor.clockOffsetMs;
+
+/** Adds to one of the thread's own counters. */
+export const count = (actor: Actor, counter: number, n = 1): void => {
+  actor.f64[actor.counters + counter] += n;
+};
+
+/** Adds the time since `begunAt` to one of the thread's latency histograms, in nanoseconds; 0 says that no time was taken. */
+export function recordLatency(actor: Actor, histogram: number, begunAt: number): void {
+  if (begunAt === 0) return;
+  const base = actor.histograms + histogram * HISTOGRAM_DOUBLES;
+  histogramAdd(actor.f64, base, Math.round((now(actor) - begunAt) * 1e6));
+}

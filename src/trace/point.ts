@@ -1,0 +1,33 @@
+import { type Actor, count, MODE, now } from './actor.ts';
+import { COUNTER } from './counters.ts';
+import { GATE_OUTCOME, gateArrive, gateAwaits, gateOpen, gatePass } from './gate.ts';
+import { perturbAt } from './perturb.ts';
+import { POINT } from './points.ts';
+import { ringWrite } from './ring.ts';
+
+/**
+ * Marks a named step of the protocol: see POINT_TABLE for the arguments. With everything off it costs one load and a branch.
+ * Order matters: a delay comes before the gate (so that it may not fall between a forced step and the next), the record
+ * after the gate (so that time stamps agree with the forced order).
+ */
+export function point(actor: Actor, p: number, a: number, b: number, c: number): void {
+  if (actor.mode !== 0) pointOn(actor, p, a, b, c);
+}
+
+function pointOn(actor: Actor, p: number, a: number, b: number, c: number): void {
+  const { mode } = actor;
+  if ((mode & MODE.perturb) !== 0 && perturbAt(actor.mem, actor.perturb!, actor, p))
+    count(actor, COUNTER['perturb.delays']);
+  const step = (mode & MODE.gate) !== 0 ? gateArrive(actor, actor.gate, p) : -1;
+  if ((mode & MODE.trace) !== 0) {
+    ringWrite(actor.mem, actor.f64, actor.ringHead, actor.ring, actor.ringMask, now(actor), p, a, b, c, actor.op);
+  }
+  if (step >= 0) gatePass(actor, actor.gate, step);
+  else if (p === POINT['fault.retried'] && c >= RETRY_BOUND && (mode & MODE.gate) !== 0) giveUpOrder(actor);
+}
+
+/** A forced order that waits for a fault which is only refused again and again will not be completed: the gate opens. */
+const RETRY_BOUND = 20;
+function giveUpOrder(actor: Actor): void {
+  if (gateAwaits(actor.mem, actor.gate) === actor.tid) gateOpen(actor.mem, actor.gate, GATE_OUTCOME.retried);
+}

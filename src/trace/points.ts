@@ -1,0 +1,71 @@
+/**
+ * Every named step of the protocol, with what its three arguments mean. The order of this list is the number that rings and
+ * race logs carry; append, never reorder. A point means the same under every strategy.
+ */
+export const POINT_TABLE = [
+  ['none', []],
+  // mm: operations, in the order in which they take their locks
+  ['madvise.enter', ['start', 'last', '']],
+  ['munmap.enter', ['start', 'last', '']],
+  ['mmap.done', ['start', 'last', '']],
+  ['truncate.enter', ['file', 'size', '']],
+  ['truncate.sized', ['file', 'size', '']],
+  ['truncate.pass1', ['file', 'size', '']],
+  ['truncate.removed', ['file', 'index', 'frame']],
+  ['truncate.pass2', ['file', 'size', '']],
+  ['extend.done', ['file', 'size', '']],
+  // mm: one section of an invalidator
+  ['section.starting', ['start', 'last', 'section']],
+  ['section.started', ['start', 'last', 'section']],
+  ['section.cleared', ['start', 'last', 'frames']],
+  ['section.ending', ['start', 'last', 'section']],
+  ['section.ended', ['start', 'last', 'section']],
+  ['frame.freed', ['frame', 'generation', 'identity']],
+  ['mm.faulted', ['page', 'write', 'outcome']],
+  ['cpu.read', ['page', 'frame', 'identity']],
+  ['cpu.write', ['page', 'frame', 'identity']],
+  // odp: registration
+  ['register.enter', ['start', 'last', 'key']],
+  ['umem.inserted', ['umem', 'start', 'last']],
+  ['umem.deferred', ['umem', 'start', 'last']],
+  ['register.done', ['key', 'umem', 'outcome']],
+  ['deregister.enter', ['key', 'umem', '']],
+  ['umem.removed', ['umem', 'start', 'last']],
+  ['deregister.done', ['key', '', '']],
+  // odp: what a notifier does to one umem
+  ['umem.counted', ['umem', 'count', 'seq']],
+  ['umem.zapped', ['umem', 'start', 'last']],
+  ['umem.uncounted', ['umem', 'count', 'seq']],
+  ['umem.clamped', ['umem', 'count', 'seq']],
+  // odp: a page fault of the HCA
+  ['fault.enter', ['key', 'page', 'write']],
+  ['fault.sampled', ['umem', 'page', 'seq']],
+  ['fault.gotPages', ['page', 'frame', 'generation']],
+  ['fault.checked', ['umem', 'page', 'ok']],
+  ['fault.committed', ['umem', 'page', 'frame']],
+  ['fault.retried', ['umem', 'page', 'attempt']],
+  ['fault.failed', ['key', 'page', 'outcome']],
+  ['fault.resumed', ['key', 'page', 'qp']],
+  // hca
+  ['dma.translated', ['key', 'page', 'frame']],
+  ['dma.accessed', ['page', 'frame', 'generation']],
+  ['dma.faulted', ['key', 'page', 'qp']],
+  // sync, from the slow paths only
+  ['lock.contended', ['lock', 'mode', 'class']],
+  ['lock.acquired', ['lock', 'mode', 'class']],
+  // torture
+  ['verb.begin', ['verb', 'start', 'last']],
+  ['verb.end', ['verb', 'outcome', '']],
+  // mm: a start that answered EAGAIN; the section is over
+  ['section.refused', ['start', 'last', 'section']],
+] as const satisfies readonly (readonly [string, readonly string[]])[];
+
+export type PointName = (typeof POINT_TABLE)[number][0];
+
+/** Point name to number. */
+export const POINT = Object.freeze(Object.fromEntries(POINT_TABLE.map(([name], i) => [name, i]))) as unknown as {
+  readonly [K in PointName]: number;
+};
+
+export const POINT_COUNT = POINT_TABLE.length;
+export const pointName = (point: number): PointName => POINT_TABLE[point]?.[0] ?? 'none';

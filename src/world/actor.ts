@@ -1,0 +1,49 @@
+import { at } from '../memory/address.ts';
+import { createObserver, type JudgingObserver } from '../oracles/observer.ts';
+import { type Actor, createActor, MODE } from '../trace/actor.ts';
+import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
+import { CONTROL } from '../trace/park.ts';
+import { createPerturb } from '../trace/perturb.ts';
+import { mixSeed } from '../trace/random.ts';
+import type { World } from './world.ts';
+
+/** What one thread of a cell works with. */
+export interface ThreadCell {
+  readonly world: World;
+  readonly actor: Actor;
+  readonly observer: JudgingObserver;
+}
+
+/**
+ * Makes thread `tid`'s actor. `clockOffsetMs` turns its performance.now() into the cell's clock. The random stream depends only on
+ * the cell's seed and the tid.
+ */
+export function attachThread(world: World, tid: number, clockOffsetMs: number): ThreadCell {
+  const { plan } = world;
+  const observer = createObserver(world.oracles);
+  const supervisor = plan.threads[tid]?.role === 'supervisor';
+  const perturbed = plan.perturb !== null && !supervisor;
+  const gated = plan.litmus !== null && plan.litmus.order.length > 0 && !supervisor;
+  const mode = (plan.trace.on ? MODE.trace : 0) | (perturbed ? MODE.perturb : 0) | (gated ? MODE.gate : 0);
+  const actor = createActor({
+    mem: world.mem,
+    tid,
+    addr: world.taskAddr(tid),
+    hooks: mode === 0 ? null : TRACE_HOOKS,
+    f64: world.f64,
+    counters: world.counters[tid]!,
+    histograms: world.histograms[tid]!,
+    ringHead: world.ringHead(tid),
+    ring: world.ring(tid),
+    ringMask: world.oracles.ringMask,
+    gate: world.gate,
+    control: world.control,
+    parkWord: world.parkWords[tid]!,
+    perturb: perturbed ? createPerturb(plan.perturb!, plan.seed, at(world.control, CONTROL.sleep)) : null,
+    observer,
+    clockOffsetMs,
+    mode,
+    seed: mixSeed(plan.seed, tid),
+  });
+  return { world, actor, observer };
+}
