@@ -120,7 +120,7 @@ export function applyEnvironment(command: Command, env: Readonly<Record<string, 
 }
 
 function optionValue(option: Option, text: string): unknown {
-  if (option.isBoolean()) return option.negate ? isOff(text) : !isOff(text);
+  if (option.isBoolean() || option.negate) return option.negate ? isOff(text) : !isOff(text);
   try {
     return option.parseArg === undefined ? text : option.parseArg(text, undefined);
   } catch (error) {

@@ -16,6 +16,16 @@ import { findVma, VMA, vmaIdentity, vmaIsFile, vmaPgoff, vmaWritable } from './v
 /** A page that was faulted in may be gone before it is used; after so many rounds the answer is EAGAIN, never a loop without end. */
 const FAULT_ROUNDS_MAX = 1000;
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const FAILED = COUNTER['fail.touch'];
+const WRITES = COUNTER['op.touchWrite'];
+const READS = COUNTER['op.touchRead'];
+const FAULTED = POINT['mm.faulted'];
+const CPU_WRITE = POINT['cpu.write'];
+const CPU_READ = POINT['cpu.read'];
+const READ_WRITE = PTE.present | PTE.write;
+const READ_ONLY = PTE.present;
+
 /**
  * handle_mm_fault: makes `vpn` present, or says why not. The caller holds mmap_lock, at least for reading. Anonymous memory gets a
  * frame at the first read, too: there is no zero page. Files are mapped shared, so nothing is ever copied on write.
@@ -26,7 +36,7 @@ export function handleMmFault(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): O
   let outcome: Outcome;
   if (vma === NULL_ADDR || (write && !vmaWritable(mem, vma))) outcome = OUTCOME.efault;
   else outcome = vmaIsFile(mem, vma) ? doSharedFault(actor, mm, vma, vpn) : doAnonymousPage(actor, mm, vma, vpn);
-  point(actor, POINT['mm.faulted'], vpn, write ? 1 : 0, outcome);
+  point(actor, FAULTED, vpn, write ? 1 : 0, outcome);
   return outcome;
 }
 
@@ -114,11 +124,11 @@ export function cpuAccess(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): Outco
     const outcome = handleMmFault(actor, mm, vpn, write);
     upRead(actor, mm.mmapLock);
     if (outcome !== OUTCOME.ok) {
-      count(actor, COUNTER['fail.touch']);
+      count(actor, FAILED);
       return outcome;
     }
   }
-  count(actor, COUNTER['fail.touch']);
+  count(actor, FAILED);
   return OUTCOME.eagain;
 }
 
@@ -126,7 +136,7 @@ export function cpuAccess(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): Outco
 function accessPresent(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): boolean {
   const { mem } = actor;
   const ptl = ptlOf(mm, vpn);
-  const wanted = write ? PTE.present | PTE.write : PTE.present;
+  const wanted = write ? READ_WRITE : READ_ONLY;
   spinLock(actor, ptl);
   const pte = mem[mm.pte + vpn];
   if ((pte & wanted) !== wanted) {
@@ -140,7 +150,7 @@ function accessPresent(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): boolean 
   if (write) stampWrite(mem, mm.frames, pfn, expected);
   spinUnlock(actor, ptl);
   if (found !== expected) actor.observer.cpuAccessed(actor, vpn, pfn, expected, found);
-  count(actor, write ? COUNTER['op.touchWrite'] : COUNTER['op.touchRead']);
-  point(actor, write ? POINT['cpu.write'] : POINT['cpu.read'], vpn, pfn, found);
+  count(actor, write ? WRITES : READS);
+  point(actor, write ? CPU_WRITE : CPU_READ, vpn, pfn, found);
   return true;
 }

@@ -49,14 +49,25 @@ export interface FramePool {
 
 export const frameAddr = (frames: FramePool, pfn: Pfn): Addr => at(frames.base, pfn * frames.stride);
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const FREED = POINT['frame.freed'];
+const FAILED = COUNTER['fail.allocation'];
+const REFCOUNT = FRAME.refcount;
+const GENERATION = FRAME.generation;
+const IDENTITY = FRAME.identity;
+const VERSION = FRAME.version;
+const GUARD = FRAME.guard;
+const MAPCOUNT = FRAME.mapcount;
+const IN_CACHE = FRAME.inCache;
+
 /** Poisons all payloads and fills the allocator. Before the threads start. */
 export function framesInit(mem: Memory, frames: FramePool): void {
   slabInit(mem, frames.slab);
   for (let pfn = 1; pfn <= frames.count; pfn++) {
     const f = frameAddr(frames, pfn as Pfn);
     mem.fill(0, f, f + FRAME.$words);
-    mem[f + FRAME.generation] = 1;
-    mem[f + FRAME.identity] = POISON;
+    mem[f + GENERATION] = 1;
+    mem[f + IDENTITY] = POISON;
     mutexInit(mem, at(f, FRAME.folioLock), LOCK_CLASS.folio_lock);
   }
 }
@@ -69,31 +80,31 @@ export function allocFrame(actor: Actor, frames: FramePool, identity: number): P
   const { mem } = actor;
   const pfn = slabAlloc(mem, frames.slab, actor.tid, frames.depotLock) as Pfn;
   if (pfn === NULL_PFN) {
-    count(actor, COUNTER['fail.allocation']);
+    count(actor, FAILED);
     return pfn;
   }
   const f = frameAddr(frames, pfn);
-  actor.observer.frameReused(actor, pfn, mem[f + FRAME.identity] === POISON);
+  actor.observer.frameReused(actor, pfn, mem[f + IDENTITY] === POISON);
   // Plain stores: nobody can reach the frame before it is published under a page-table lock or the page cache's lock. Only a
   // stale device entry could, and what that reads is judged by the generation, which rose before.
-  mem[f + FRAME.identity] = identity;
-  mem[f + FRAME.guard] = ~identity;
-  mem[f + FRAME.version] = 0;
-  mem[f + FRAME.mapcount] = 0;
-  mem[f + FRAME.inCache] = 0;
-  mem[f + FRAME.refcount] = 1;
+  mem[f + IDENTITY] = identity;
+  mem[f + GUARD] = ~identity;
+  mem[f + VERSION] = 0;
+  mem[f + MAPCOUNT] = 0;
+  mem[f + IN_CACHE] = 0;
+  mem[f + REFCOUNT] = 1;
   return pfn;
 }
 
 /** get_page: one more reference to a frame on which the caller's lock guarantees one already. */
 export function getFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
-  add(actor, at(frameAddr(frames, pfn), FRAME.refcount), 1);
+  add(actor, at(frameAddr(frames, pfn), REFCOUNT), 1);
 }
 
 /** put_page: drops a reference, and frees the frame with the last one. */
 export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
   const f = frameAddr(frames, pfn);
-  if (add(actor, at(f, FRAME.refcount), -1) === 1) freeFrame(actor, frames, pfn, f);
+  if (add(actor, at(f, REFCOUNT), -1) === 1) freeFrame(actor, frames, pfn, f);
 }
 
 /**
@@ -106,23 +117,23 @@ export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
  */
 function freeFrame(actor: Actor, frames: FramePool, pfn: Pfn, f: Addr): void {
   const { mem } = actor;
-  const identity = mem[f + FRAME.identity];
-  const generation = add(actor, at(f, FRAME.generation), 1) + 1;
-  store(actor, at(f, FRAME.identity), POISON);
-  point(actor, POINT['frame.freed'], pfn, generation, identity);
+  const identity = mem[f + IDENTITY];
+  const generation = add(actor, at(f, GENERATION), 1) + 1;
+  store(actor, at(f, IDENTITY), POISON);
+  point(actor, FREED, pfn, generation, identity);
   slabFree(mem, frames.slab, actor.tid, pfn, frames.depotLock);
 }
 
 /** The frame's generation now. */
 export const frameGeneration = (actor: Actor, frames: FramePool, pfn: Pfn): number =>
-  load(actor, at(frameAddr(frames, pfn), FRAME.generation));
+  load(actor, at(frameAddr(frames, pfn), GENERATION));
 
 /** Reads the payload: the identity found, or POISON when the frame is free or the guard does not fit (a torn or foreign write). */
 export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
   const f = frameAddr(frames, pfn);
   // Atomic, so that what the caller loads next (the generation) is not older than the payload.
-  const identity = rawLoad(mem, at(f, FRAME.identity));
-  return mem[f + FRAME.guard] === ~identity ? identity : POISON;
+  const identity = rawLoad(mem, at(f, IDENTITY));
+  return mem[f + GUARD] === ~identity ? identity : POISON;
 }
 
 /**
@@ -131,9 +142,9 @@ export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
  */
 export function stampWrite(mem: Memory, frames: FramePool, pfn: Pfn, identity: number): void {
   const f = frameAddr(frames, pfn);
-  rawStore(mem, at(f, FRAME.identity), identity);
-  mem[f + FRAME.guard] = ~identity;
-  mem[f + FRAME.version] = (mem[f + FRAME.version] + 1) | 0;
+  rawStore(mem, at(f, IDENTITY), identity);
+  mem[f + GUARD] = ~identity;
+  mem[f + VERSION] = (mem[f + VERSION] + 1) | 0;
 }
 
 /** Frames handed out; exact when all threads are quiet. */

@@ -10,17 +10,22 @@ import { GATHER_FRAMES, MM_TASK, mmTaskAddr } from './section.ts';
  * invalidator calls after its section has ended. There is no TLB here: the CPU looks each page up anew.
  */
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const COUNT = MM_TASK.gatherCount;
+const GATHER = MM_TASK.gather;
+const CAPACITY = GATHER_FRAMES;
+
 /** __tlb_remove_page: keeps a frame, with the reference that its entry had. There must be room. */
 export function tlbGather(actor: Actor, world: MmWorld, pfn: Pfn): void {
   const { mem } = actor;
   const t = mmTaskAddr(world, actor.tid);
-  const n = mem[t + MM_TASK.gatherCount];
-  mem[t + MM_TASK.gather + n] = pfn;
-  mem[t + MM_TASK.gatherCount] = n + 1;
+  const n = mem[t + COUNT];
+  mem[t + GATHER + n] = pfn;
+  mem[t + COUNT] = n + 1;
 }
 
 export const tlbBatchFull = (actor: Actor, world: MmWorld): boolean =>
-  actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.gatherCount] >= GATHER_FRAMES;
+  actor.mem[mmTaskAddr(world, actor.tid) + COUNT] >= CAPACITY;
 
 /**
  * tlb_flush_mmu for a batch that is full: releases it in the middle of the section. The pages may be free before the section
@@ -38,8 +43,8 @@ export function tlbFinish(actor: Actor, world: MmWorld): void {
 function releaseBatch(actor: Actor, world: MmWorld): number {
   const { mem } = actor;
   const t = mmTaskAddr(world, actor.tid);
-  const n = mem[t + MM_TASK.gatherCount];
-  for (let i = 0; i < n; i++) putFrame(actor, world.frames, mem[t + MM_TASK.gather + i] as Pfn);
-  mem[t + MM_TASK.gatherCount] = 0;
+  const n = mem[t + COUNT];
+  for (let i = 0; i < n; i++) putFrame(actor, world.frames, mem[t + GATHER + i] as Pfn);
+  mem[t + COUNT] = 0;
   return n;
 }

@@ -9,6 +9,11 @@ import { OUTCOME, type Outcome } from './outcome.ts';
 import { zapPageRangeSingle } from './rmap.ts';
 import { firstMapped, rangeValid, VMA } from './vma.ts';
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const ENTER = POINT['madvise.enter'];
+const MADVISES = COUNTER['op.madvise'];
+const VMA_LAST = VMA.last;
+
 /**
  * madvise(MADV_DONTNEED) under mmap_lock R: for each VMA in the range a section of its own, and the frames after its end. As in
  * the kernel, ENOMEM says that part of the range has no VMA; the rest was done all the same.
@@ -16,7 +21,7 @@ import { firstMapped, rangeValid, VMA } from './vma.ts';
 export function madviseDontneed(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Outcome {
   if (!rangeValid(mm, start, last)) return OUTCOME.einval;
   const { mem } = actor;
-  point(actor, POINT['madvise.enter'], start, last, 0);
+  point(actor, ENTER, start, last, 0);
   downRead(actor, mm.mmapLock);
   let hole = false;
   let vpn = start;
@@ -24,12 +29,12 @@ export function madviseDontneed(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Ou
     const from = firstMapped(mem, mm, vpn, last);
     if (from !== vpn) hole = true;
     if (from < 0) break;
-    const vmaLast = mem[(mem[mm.vmaOf + from] as Addr) + VMA.last];
+    const vmaLast = mem[(mem[mm.vmaOf + from] as Addr) + VMA_LAST];
     const to = (vmaLast < last ? vmaLast : last) as Vpn;
     zapPageRangeSingle(actor, mm, from, to);
     vpn = (to + 1) as Vpn;
   }
   upRead(actor, mm.mmapLock);
-  count(actor, COUNTER['op.madvise']);
+  count(actor, MADVISES);
   return hole ? OUTCOME.enomem : OUTCOME.ok;
 }

@@ -7,7 +7,7 @@ import { HISTOGRAM_DOUBLES, histogramAdd } from '../trace/histogram.ts';
 import { NOTIFIER_CALL } from '../trace/observer.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
-import { MM, type Mm } from './mm.ts';
+import { MAX_SUBSCRIPTIONS, MM, type Mm } from './mm.ts';
 import { OUTCOME, type Outcome } from './outcome.ts';
 import {
   currentSection,
@@ -44,13 +44,35 @@ export interface Subscription {
   release(actor: Actor): void;
 }
 
-const subscribedWord = (mm: Mm, index: number): Addr => at(mm.addr, MM.subscribed + index);
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const STARTING = POINT['section.starting'];
+const STARTED = POINT['section.started'];
+const ENDING = POINT['section.ending'];
+const ENDED = POINT['section.ended'];
+const REFUSED = POINT['section.refused'];
+const NESTED = COUNTER['exposure.nestedSection'];
+const OVERLAPPING = COUNTER['exposure.overlappingSections'];
+const SECTIONS = COUNTER['op.section'];
+const STARTED_AT = SECTION.startedAt;
+const STARTED_MASK = SECTION.startedMask;
+const COOKIE = SECTION.cookie;
+const START = SECTION.start;
+const LAST = SECTION.last;
+const DEPTH = MM_TASK.depth;
+const SUBSCRIBED = MM.subscribed;
+const OK = OUTCOME.ok;
+const START_OK = NOTIFIER_CALL.startOk;
+const START_EAGAIN = NOTIFIER_CALL.startEagain;
+const END = NOTIFIER_CALL.end;
+
+const subscribedWord = (mm: Mm, index: number): Addr => at(mm.addr, SUBSCRIBED + index);
 
 /**
  * mmu_notifier_register, without mm_take_all_locks: a section may already run, and then its end will be the first thing that the
- * subscription hears. Whoever cannot bear that subscribes before the threads start.
+ * subscription hears. Whoever cannot bear that subscribes before the threads start. Throws `RangeError` on an index that is none.
  */
 export function mmuNotifierRegister(actor: Actor, mm: Mm, index: number): void {
+  if (!(index >= 0 && index < MAX_SUBSCRIPTIONS)) throw new RangeError(`mm: subscription ${index}`);
   store(actor, subscribedWord(mm, index), 1);
 }
 
@@ -82,19 +104,19 @@ export function invalidateRangeStart(
 ): Outcome {
   const { mem } = actor;
   const section = pushSection(actor, mm, start, last, event);
-  actor.f64[(section + SECTION.startedAt) >>> 1] = actor.mode !== 0 ? now(actor) : 0;
-  if (mem[mmTaskAddr(mm.world, actor.tid) + MM_TASK.depth] > 1) count(actor, COUNTER['exposure.nestedSection']);
-  if (othersOverlap(actor, mm, start, last)) count(actor, COUNTER['exposure.overlappingSections']);
-  point(actor, POINT['section.starting'], start, last, mem[section + SECTION.cookie]);
-  const outcome = mm.subscriptions.length === 0 ? OUTCOME.ok : callStarts(actor, mm, section, start, last, blockable);
-  if (outcome !== OUTCOME.ok) {
+  actor.f64[(section + STARTED_AT) >>> 1] = actor.mode !== 0 ? now(actor) : 0;
+  if (mem[mmTaskAddr(mm.world, actor.tid) + DEPTH] > 1) count(actor, NESTED);
+  if (othersOverlap(actor, mm, start, last)) count(actor, OVERLAPPING);
+  point(actor, STARTING, start, last, mem[section + COOKIE]);
+  const outcome = mm.subscriptions.length === 0 ? OK : callStarts(actor, mm, section, start, last, blockable);
+  if (outcome !== OK) {
     popSection(actor, mm.world);
-    point(actor, POINT['section.refused'], start, last, mem[section + SECTION.cookie]);
+    point(actor, REFUSED, start, last, mem[section + COOKIE]);
     return outcome;
   }
   actor.observer.sectionStarted(actor, mm.id, start, last);
-  point(actor, POINT['section.started'], start, last, mem[section + SECTION.cookie]);
-  return OUTCOME.ok;
+  point(actor, STARTED, start, last, mem[section + COOKIE]);
+  return OK;
 }
 
 /**
@@ -104,16 +126,16 @@ export function invalidateRangeStart(
 export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   const { mem } = actor;
   const section = currentSection(actor, mm.world);
-  const start = mem[section + SECTION.start] as Vpn;
-  const last = mem[section + SECTION.last] as Vpn;
-  const cookie = mem[section + SECTION.cookie];
-  const startedAt = actor.f64[(section + SECTION.startedAt) >>> 1];
-  point(actor, POINT['section.ending'], start, last, cookie);
+  const start = mem[section + START] as Vpn;
+  const last = mem[section + LAST] as Vpn;
+  const cookie = mem[section + COOKIE];
+  const startedAt = actor.f64[(section + STARTED_AT) >>> 1];
+  point(actor, ENDING, start, last, cookie);
   actor.observer.sectionEnding(actor, mm.id, start, last);
   if (mm.subscriptions.length !== 0) callEnds(actor, mm, section, start, last, -1);
   popSection(actor, mm.world);
-  point(actor, POINT['section.ended'], start, last, cookie);
-  count(actor, COUNTER['op.section']);
+  point(actor, ENDED, start, last, cookie);
+  count(actor, SECTIONS);
   if (startedAt !== 0) {
     const base = actor.histograms + HISTOGRAM.section * HISTOGRAM_DOUBLES;
     histogramAdd(actor.f64, base, Math.round((now(actor) - startedAt) * 1e6));
@@ -124,18 +146,18 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
 function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome {
   const { mem } = actor;
   const { subscriptions } = mm;
-  const cookie = mem[section + SECTION.cookie];
+  const cookie = mem[section + COOKIE];
   const idx = srcuReadLock(actor, mm.srcu);
-  let outcome: Outcome = OUTCOME.ok;
-  for (let i = 0; i < subscriptions.length && outcome === OUTCOME.ok; i++) {
+  let outcome: Outcome = OK;
+  for (let i = 0; i < subscriptions.length && outcome === OK; i++) {
     if (load(actor, subscribedWord(mm, i)) === 0) continue;
     outcome = subscriptions[i].rangeStart(actor, section, start, last, blockable);
-    if (outcome === OUTCOME.ok) {
-      mem[section + SECTION.startedMask] |= 1 << i;
-      actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.startOk);
-    } else actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.startEagain);
+    if (outcome === OK) {
+      mem[section + STARTED_MASK] |= 1 << i;
+      actor.observer.notifierCalled(actor, i, cookie, START_OK);
+    } else actor.observer.notifierCalled(actor, i, cookie, START_EAGAIN);
   }
-  if (outcome !== OUTCOME.ok) callEnds(actor, mm, section, start, last, mem[section + SECTION.startedMask]);
+  if (outcome !== OK) callEnds(actor, mm, section, start, last, mem[section + STARTED_MASK]);
   srcuReadUnlock(actor, mm.srcu, idx);
   return outcome;
 }
@@ -143,12 +165,12 @@ function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, 
 /** mn_hlist_invalidate_end: calls the subscribed ones of `mask`. */
 function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, mask: number): void {
   const { subscriptions } = mm;
-  const cookie = actor.mem[section + SECTION.cookie];
+  const cookie = actor.mem[section + COOKIE];
   const idx = srcuReadLock(actor, mm.srcu);
   for (let i = 0; i < subscriptions.length; i++) {
     if ((mask & (1 << i)) === 0 || load(actor, subscribedWord(mm, i)) === 0) continue;
     subscriptions[i].rangeEnd(actor, section, start, last);
-    actor.observer.notifierCalled(actor, i, cookie, NOTIFIER_CALL.end);
+    actor.observer.notifierCalled(actor, i, cookie, END);
   }
   srcuReadUnlock(actor, mm.srcu, idx);
 }

@@ -13,12 +13,16 @@ import type { Mm } from './mm.ts';
 export const PTE = { present: 1, write: 2 } as const;
 const PTE_FRAME_SHIFT = 4;
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const LINE = LINE_WORDS;
+const MAPCOUNT = FRAME.mapcount;
+
 export const pteFrame = (pte: number): Pfn => (pte >>> PTE_FRAME_SHIFT) as Pfn;
 export const ptePresent = (pte: number): boolean => (pte & PTE.present) !== 0;
 export const pteWritable = (pte: number): boolean => (pte & PTE.write) !== 0;
 
 /** pte_lockptr: the lock over the page table that holds this page's entry. */
-export const ptlOf = (mm: Mm, vpn: Vpn): Addr => at(mm.ptl, (vpn >>> mm.ptlShift) * LINE_WORDS);
+export const ptlOf = (mm: Mm, vpn: Vpn): Addr => at(mm.ptl, (vpn >>> mm.ptlShift) * LINE);
 
 /** The entry as it stands; without the lock it may change at once. For audits of a quiet system and for tests. */
 export const ptePeek = (mem: Memory, mm: Mm, vpn: Vpn): number => mem[mm.pte + vpn];
@@ -38,7 +42,7 @@ export function installPte(actor: Actor, mm: Mm, vpn: Vpn, pfn: Pfn, write: bool
     mem[mm.identityOf + vpn] = identity;
     mem[mm.pte + vpn] = PTE.present | (write ? PTE.write : 0) | (pfn << PTE_FRAME_SHIFT);
     // Atomic: the frame's other mappings are under other locks.
-    if (isFileIdentity(identity)) add(actor, at(frameAddr(mm.frames, pfn), FRAME.mapcount), 1);
+    if (isFileIdentity(identity)) add(actor, at(frameAddr(mm.frames, pfn), MAPCOUNT), 1);
   }
   spinUnlock(actor, ptl);
   return none;
@@ -100,5 +104,5 @@ export function zapPteRange(actor: Actor, mm: Mm, start: Vpn, last: Vpn): number
 function clearPte(actor: Actor, mm: Mm, vpn: Vpn, pte: number): void {
   const { mem } = actor;
   mem[mm.pte + vpn] = 0;
-  if (isFileIdentity(mem[mm.identityOf + vpn])) add(actor, at(frameAddr(mm.frames, pteFrame(pte)), FRAME.mapcount), -1);
+  if (isFileIdentity(mem[mm.identityOf + vpn])) add(actor, at(frameAddr(mm.frames, pteFrame(pte)), MAPCOUNT), -1);
 }

@@ -11,15 +11,19 @@ import { zapPteRange } from './page-table.ts';
 import { SECTION_EVENT } from './section.ts';
 import { VMA } from './vma.ts';
 
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const CLEARED = POINT['section.cleared'];
+const CLEAR = SECTION_EVENT.clear;
+
 /**
  * zap_page_range_single: start, clear, end over one VMA's part, then the release of what was gathered. The section is opened
  * whether or not anything is mapped: the notification is the range's, not the pages'.
  */
 export function zapPageRangeSingle(actor: Actor, mm: Mm, start: Vpn, last: Vpn): void {
   // Blockable, so nobody may refuse it.
-  invalidateRangeStart(actor, mm, start, last, SECTION_EVENT.clear, true);
+  invalidateRangeStart(actor, mm, start, last, CLEAR, true);
   const cleared = zapPteRange(actor, mm, start, last);
-  point(actor, POINT['section.cleared'], start, last, cleared);
+  point(actor, CLEARED, start, last, cleared);
   invalidateRangeEnd(actor, mm);
   tlbFinish(actor, mm.world);
 }

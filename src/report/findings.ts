@@ -31,7 +31,7 @@ export function findingWords(cell: CellResult): string[] {
   const exposures = exposureCount(cell);
   if (exposures === 0) return ['no exposures: says nothing'];
   return [
-    `0 violations in ${grouped(exposures)} exposures (rate below ${rateBound95(exposures).toExponential(1)} at 95 %)`,
+    `0 violations in ${grouped(exposures)} exposures (rate below ${rateBound95(exposures).toExponential(1)} each, at 95 %)`,
   ];
 }
 

@@ -13,12 +13,16 @@ export function pagesOf(point: PointName, args: readonly number[]): { start: num
   return start === undefined ? null : { start, last: named.get('last') ?? start };
 }
 
+/** Arguments that only tell one object from another; they stand last, where a narrow column cuts them off. */
+const NAMES_OF_OBJECTS: readonly string[] = ['umem', 'key', 'section', 'qp', 'identity', 'lock'];
+const rank = (name: string): number => (NAMES_OF_OBJECTS.includes(name) ? 1 : 0);
+
 /** `section.started [3..6] section=2`: a range in brackets, the rest by name. */
 export function pointWords(point: PointName, args: readonly number[]): string {
   const words: string[] = [point];
   const named = namedArgs(point, args);
   const range = new Map(named);
-  for (const [name, value] of named) {
+  for (const [name, value] of [...named].sort(([a], [b]) => rank(a) - rank(b))) {
     if (name === 'start' && range.has('last')) {
       const last = range.get('last')!;
       words.push(last === value ? `[${value}]` : `[${value}..${last}]`);

@@ -31,7 +31,7 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
   const records = [...violation.window].sort((a, b) => a.timeMs - b.timeMs);
   const order = relevantThreads(violation, records);
   const fit = Math.floor((width - TIME_WIDTH) / (MIN_COLUMN + SEPARATOR.length));
-  const shown = order.slice(0, Math.max(1, Math.min(MAX_COLUMNS, fit, order.length)));
+  const shown = drawnThreads(violation, records, order, fit);
   const column = Math.floor((width - TIME_WIDTH) / shown.length) - SEPARATOR.length;
   const marked = violatingStep(violation, records);
   const rows = collapse(
@@ -67,7 +67,7 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
     lines.push(
       style.dim(`${''.padStart(TIME_WIDTH)}(no points were recorded: tracing is off, or a thread was silent)`),
     );
-  const hidden = order.slice(shown.length).map((tid) => nameOf(violation, tid));
+  const hidden = order.filter((tid) => !shown.includes(tid)).map((tid) => nameOf(violation, tid));
   if (hidden.length > 0)
     for (const line of wrapText(`not drawn: ${hidden.join(', ')}`, width)) lines.push(style.dim(line));
   return lines;
@@ -137,6 +137,21 @@ function relevantThreads(violation: ViolationRecord, records: readonly WindowRec
   });
   // The supervisor notices at audits but has no steps of its own: without points it gets no column.
   return score.has(noticer) || others.length === 0 ? [noticer, ...others] : others;
+}
+
+/** Threads that get a column: a thread that has nothing to do with it only takes room, as long as two are left. */
+function drawnThreads(
+  violation: ViolationRecord,
+  records: readonly WindowRecord[],
+  order: readonly number[],
+  fit: number,
+): number[] {
+  const involved = order.filter(
+    (tid) =>
+      tid === violation.thread.tid || records.some((record) => record.tid === tid && concerns(violation, record)),
+  );
+  const candidates = involved.length >= 2 ? involved : order;
+  return candidates.slice(0, Math.max(1, Math.min(MAX_COLUMNS, fit)));
 }
 
 /** The noticing thread's last point up to the violation; failing that, the last one of anybody that concerns it. */

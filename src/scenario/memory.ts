@@ -1,3 +1,4 @@
+import { MAX_FRAMES } from '../hca/device.ts';
 import type { Issue } from './errors.ts';
 import { litmusFiles } from './litmus.ts';
 import type { LoadedScenario } from './load.ts';
@@ -5,6 +6,8 @@ import type { AreaPlan, MemoryPlan } from './plan.ts';
 
 /** Frames on top of what the pages need: each thread may hold a gather batch and a magazine of free ones. */
 const FRAMES_PER_THREAD = 64;
+/** Frames that the allocator adds for each thread's magazine; they count against the limit of the device's entries. */
+const MAGAZINE_FRAMES = 16;
 
 /** Lays the memory of a scenario out, with all that was left to defaults. `threads` is the number of threads of the cell. */
 export function memoryPlan(loaded: LoadedScenario, threads: number): MemoryPlan {
@@ -16,7 +19,9 @@ export function memoryPlan(loaded: LoadedScenario, threads: number): MemoryPlan 
   return {
     mms,
     pages,
-    frames: scenario.memory.frames ?? mms * pages + filePages + FRAMES_PER_THREAD * threads,
+    frames:
+      scenario.memory.frames ??
+      Math.min(mms * pages + filePages + FRAMES_PER_THREAD * threads, MAX_FRAMES - 1 - MAGAZINE_FRAMES * threads),
     files: files.map((file) => ({ pages: file.pages })),
     areas,
     // A VMA has at least one page, so an address space cannot hold more; each thread may own one that is being split.

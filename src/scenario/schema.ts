@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { MAX_FRAMES, MAX_MKEYS } from '../hca/device.ts';
+import { MAX_FILE_PAGES, MAX_FILES } from '../mm/frame.ts';
+import { MAX_THREADS as MODEL_THREADS } from '../mm/section.ts';
 import { ORACLE_NAMES } from '../oracles/names.ts';
 import { EXPOSURES } from '../trace/counters.ts';
 import { DEFAULT_HCA, DEFAULT_PERTURB, DEFAULT_TRACE, LOAD_BOUNDS } from './defaults.ts';
@@ -6,12 +9,10 @@ import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { LOAD_ROLES } from './plan.ts';
 import { parseThreshold, type Threshold } from './threshold.ts';
 
-/** Limits of the model: a file identity has 20 bits of index and 6 of file; a page number must stay a small integer. */
+/** Pages of an address space: page numbers must stay small integers, and a word is kept for each in every address space. */
 export const MAX_PAGES = 2 ** 20;
-export const MAX_FILES = 64;
-export const MAX_FRAMES = 2 ** 24;
-/** Threads of one cell, without the supervisor. */
-export const MAX_THREADS = 64;
+/** Threads of one cell that a scenario may ask for: all but the supervisor. */
+export const MAX_THREADS = MODEL_THREADS - 1;
 
 const count = (max: number, min = 1) => z.int().min(min).max(max);
 const probability = z.number().min(0).max(1);
@@ -51,7 +52,9 @@ const threads = z.union([
 ]);
 
 const hca = z.strictObject({
-  mrs: count(65_536).default(DEFAULT_HCA.mrs).meta({ description: 'Memory regions registered at the same time.' }),
+  mrs: count(MAX_MKEYS - 1)
+    .default(DEFAULT_HCA.mrs)
+    .meta({ description: 'Memory regions registered at the same time.' }),
   mrPages: count(MAX_PAGES).optional().meta({ description: 'Largest region, pages.' }),
   queue: count(65_536).default(DEFAULT_HCA.queue).meta({ description: 'Length of the page-request queue.' }),
   faultTimeoutMs: count(3_600_000)
@@ -121,7 +124,9 @@ const areaCommon = {
 };
 
 const memoryCommon = {
-  frames: count(MAX_FRAMES).optional().meta({ description: 'Page frames; by default enough for everything.' }),
+  frames: count(MAX_FRAMES - 1)
+    .optional()
+    .meta({ description: 'Page frames; by default enough for everything.' }),
   pages: count(MAX_PAGES).meta({ description: 'Size of each address space.' }),
   mms: count(64).default(1),
   vmas: count(MAX_PAGES).optional().meta({ description: 'VMA objects; by default enough for every split.' }),
@@ -135,7 +140,7 @@ export const loadSchema = z.strictObject({
   memory: z.strictObject({
     ...memoryCommon,
     files: z
-      .array(z.strictObject({ pages: count(MAX_PAGES) }))
+      .array(z.strictObject({ pages: count(MAX_FILE_PAGES) }))
       .max(MAX_FILES)
       .default([]),
     areas: z
@@ -157,7 +162,7 @@ export const litmusSchema = z.strictObject({
     ...memoryCommon,
     areas: z.array(z.strictObject({ kind: kindOfArea, file: name.optional(), ...areaCommon })).optional(),
   }),
-  files: z.record(name, z.strictObject({ pages: count(MAX_PAGES) })).default({}),
+  files: z.record(name, z.strictObject({ pages: count(MAX_FILE_PAGES) })).default({}),
   ranges: z
     .record(name, z.strictObject({ at: areaCommon.at, pages: areaCommon.pages, mm: areaCommon.mm }))
     .meta({ description: 'Named page ranges, for the steps.' }),

@@ -130,12 +130,12 @@ describe('resolving the cells of a scenario', () => {
     [
       'too many threads',
       () => resolveCells(load('{ pages: 8 }', 'madvise: 40, munmap: 25'), { registry }),
-      'ODP_E_THREADS a.yaml:4:10: 65 threads, at most 64 are possible',
+      'ODP_E_THREADS a.yaml:4:10: 65 threads, at most 63 are possible',
     ],
     [
       'too many threads from a flag',
-      () => resolveCells(load('{ pages: 8 }'), { registry, threads: { touch: 64 } }),
-      'ODP_E_THREADS: 69 threads, at most 64 are possible',
+      () => resolveCells(load('{ pages: 8 }'), { registry, threads: { touch: 63 } }),
+      'ODP_E_THREADS: 68 threads, at most 63 are possible',
     ],
     [
       'too few frames',

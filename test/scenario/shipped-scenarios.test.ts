@@ -26,13 +26,12 @@ describe('the scenarios that come with the package', () => {
     for (const { name } of STRATEGIES) expect(Object.keys(scenario.expect)).toContain(name);
   });
 
-  it.each(files.filter((file) => file.startsWith('litmus')))(
-    '%s orders only points of threads that reach them',
-    (file) => {
-      const [cell] = resolveCells(loadScenario(join(scenarios, file)));
-      for (const { tid } of cell!.litmus!.order) expect(cell!.threads[tid]!.role).toBe('program');
-    },
-  );
+  it.each(
+    files.filter((file) => file.startsWith('litmus')),
+  )('%s orders only points of threads that reach them', (file) => {
+    const [cell] = resolveCells(loadScenario(join(scenarios, file)));
+    for (const { tid } of cell!.litmus!.order) expect(cell!.threads[tid]!.role).toBe('program');
+  });
 
   it('the seed scenario has every role of a load', () => {
     const [cell] = resolveCells(loadScenario(join(scenarios, 'seed.yaml')));

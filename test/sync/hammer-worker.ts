@@ -109,6 +109,27 @@ function mixed(): void {
   }
 }
 
+/** Readers that leave at once, so that one of a woken batch may be gone before the last of it has been woken. */
+function readBurst(): void {
+  while (Atomics.load(mem, STOP) === 0) {
+    downRead(task, AT.rwsem);
+    if (Atomics.load(mem, OWNER) !== 0) fail('a writer is inside');
+    if (tid % 2 === 0) shared();
+    upRead(task, AT.rwsem);
+  }
+}
+
+/** Comes back when the readers queue again. */
+function writeBurst(): void {
+  for (let i = 0; i < rounds; i++) {
+    downWrite(task, AT.rwsem);
+    alone();
+    for (let n = 0; n < 3000; n++) mem[AT.control(tid) + 1] += n;
+    upWrite(task, AT.rwsem);
+  }
+  Atomics.store(mem, STOP, 1);
+}
+
 /** Holds the lock most of the time, in turn with its like, until told to stop: a queued writer has few chances. */
 function readStream(): void {
   while (Atomics.load(mem, STOP) === 0) {
@@ -256,6 +277,8 @@ const ROLES: Record<string, () => void> = {
       () => upWrite(task, AT.rwsem),
     ),
   mixed,
+  readBurst,
+  writeBurst,
   readStream,
   mutexStream,
   writeVictim: () =>

@@ -106,6 +106,12 @@ describe.each([2, 4, 12])('%i threads', (threads) => {
   });
 });
 
+it('a batch of readers is counted before the first of it can leave', async () => {
+  const mem = world();
+  await hammer(mem, [...times(10, 'readBurst'), ...times(2, 'writeBurst')], 3000);
+  expectQuiet(mem);
+});
+
 it('a writer gets through a stream of overlapping readers', async () => {
   const mem = world();
   await hammer(mem, [...times(5, 'readStream'), 'writeVictim'], 200);

@@ -7,6 +7,7 @@ import {
   type Memory,
   mutexLock,
   mutexUnlock,
+  rwsemReaders,
   spinLock,
   spinUnlock,
   synchronizeSrcu,
@@ -21,6 +22,8 @@ import { AT, taskFor } from './fixture.ts';
 
 /** A thread that does what it is told, one lock operation at a time, so that a test can build one situation exactly. */
 const { mem, tid } = workerData as { mem: Memory; tid: number };
+/** Mailbox: word 1 counts commands done, 2 and 3 are what the hooks saw, 4 how many readers there were. */
+const box: Addr = AT.control(tid);
 const events = { contended: 0, acquired: 0 };
 const task = taskFor(mem, tid, {
   contended: () => ++events.contended,
@@ -42,6 +45,11 @@ const COMMANDS: Record<string, () => void> = {
   downWrite: () => downWrite(task, AT.rwsem),
   upWrite: () => upWrite(task, AT.rwsem),
   downgradeWrite: () => downgradeWrite(task, AT.rwsem),
+  /** Notes how many readers are counted at the moment when this one comes in. */
+  downReadAndCount: () => {
+    downRead(task, AT.rwsem);
+    Atomics.store(mem, box + 4, rwsemReaders(mem, AT.rwsem));
+  },
   /** Enters, says so while inside, and leaves. */
   readOnce: () => {
     downRead(task, AT.rwsem);
@@ -83,8 +91,6 @@ const COMMANDS: Record<string, () => void> = {
   synchronize: () => synchronizeSrcu(task, AT.srcu),
 };
 
-/** Mailbox: word 1 counts commands done, 2 and 3 are what the hooks saw. */
-const box: Addr = AT.control(tid);
 parentPort?.on('message', (command: string) => {
   COMMANDS[command]();
   Atomics.store(mem, box + 2, events.contended);

@@ -1,0 +1,158 @@
+import { ORACLE, ORACLE_NAMES, type OracleName } from '../oracles/names.ts';
+import { countOf } from '../oracles/report.ts';
+import { judge } from '../oracles/verdict.ts';
+import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../results/types.ts';
+import type { CellPlan } from '../scenario/plan.ts';
+import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
+import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';
+import type { World } from '../world/world.ts';
+import type { SupervisorExit } from './supervisor.ts';
+
+/** How a cell ended, besides what stands in its arena. */
+export interface CellEnd {
+  readonly durationMs: number;
+  readonly interrupted: boolean;
+  readonly fault: CellFault | null;
+  readonly supervisor: SupervisorExit | null;
+}
+
+const sum = (world: World, counter: number): number =>
+  world.counters.reduce((total, base) => total + world.f64[base + counter]!, 0);
+
+/** Counters with a prefix, by the rest of their names. */
+function group(world: World, prefix: string): Record<string, number> {
+  const out: Record<string, number> = {};
+  COUNTER_NAMES.forEach((name, i) => {
+    if (name.startsWith(prefix)) out[name.slice(prefix.length)] = sum(world, i);
+  });
+  return out;
+}
+
+const exposuresOf = (world: World): Record<string, number> =>
+  Object.fromEntries(EXPOSURES.map(({ counter, name }) => [name, sum(world, COUNTER[counter])]));
+
+function violationsOf(world: World): CellResult['violations'] {
+  const out: Partial<Record<OracleName, { count: number; firstAtMs: number }>> = {};
+  for (const name of ORACLE_NAMES) {
+    const found = countOf(world.oracles, ORACLE[name]);
+    if (found.count > 0) out[name] = found;
+  }
+  return out;
+}
+
+/** Where the cell stands now; the sums are read while the threads go on. */
+export function progressOf(world: World, elapsedMs: number): CellProgress {
+  const violations: Partial<Record<OracleName, number>> = {};
+  for (const [name, { count }] of Object.entries(violationsOf(world))) violations[name as OracleName] = count;
+  return {
+    elapsedMs,
+    durationMs: world.plan.durationMs,
+    operations: group(world, 'op.'),
+    violations,
+    exposures: exposuresOf(world),
+  };
+}
+
+/** What the design is expected to earn here: the litmus file's word before the strategy's. */
+export function expectationOf(world: World): CellResult['expected'] {
+  const { plan, strategy } = world;
+  const given = plan.expect[plan.strategy];
+  const expected =
+    given === undefined
+      ? strategy.expected(plan.era, { rmap: hasRmap(plan) })
+      : { ...given, reason: `the scenario's own expectation` };
+  return {
+    must: expected.must as readonly OracleName[],
+    may: expected.may as readonly OracleName[],
+    reason: expected.reason,
+  };
+}
+
+/** Whether the cell runs sections that hold no mmap_lock. */
+function hasRmap(plan: CellPlan): boolean {
+  if (plan.litmus === null) return plan.threads.some((thread) => thread.role === 'truncate');
+  return plan.litmus.programs.some((program) => program.some(({ verb }) => verb === 'truncate'));
+}
+
+/** What was exposed too seldom. A design under which a forced order is impossible has shown that, not nothing. */
+function lacking(plan: CellPlan, exposures: Readonly<Record<string, number>>, end: CellEnd): string[] {
+  if (plan.litmus !== null) {
+    const rounds = Object.values(end.supervisor?.orders ?? {}).reduce((a, b) => a + b, 0);
+    return rounds === 0 ? ['no iteration was completed'] : [];
+  }
+  return Object.entries(plan.evidence)
+    .filter(([name, least]) => (exposures[name] ?? 0) < least)
+    .map(([name, least]) => `${name} ${exposures[name] ?? 0}, at least ${least} needed`);
+}
+
+/** Sums a finished cell up. Every count is exact: each thread's own words, read after it has ended. */
+export function cellResult(world: World, end: CellEnd): CellResult {
+  const { plan } = world;
+  const seconds = Math.max(end.durationMs, 1) / 1000;
+  const exposures = exposuresOf(world);
+  const violations = violationsOf(world);
+  const expected = expectationOf(world);
+  const counts = Object.fromEntries(Object.entries(violations).map(([name, v]) => [name, v.count]));
+  const broken = end.fault === null ? null : `${end.fault.kind}: ${end.fault.thread}: ${end.fault.message}`;
+  const judgement = judge({
+    counts,
+    must: expected.must,
+    may: expected.may,
+    lacking: lacking(plan, exposures, end),
+    // A deadlock that the oracle has named is a finding, not a broken cell.
+    broken: end.fault?.kind === 'deadlock' ? null : broken,
+  });
+  const { madvise, ...rest } = group(world, 'op.');
+  const operations = Object.entries({ madvise: madvise!, ...rest }).map(([name, count]) => [
+    name,
+    { count, perSecond: count / seconds },
+  ]);
+  const quantiles = (name: HistogramName): LatencyQuantiles =>
+    mergeQuantiles(
+      world.f64,
+      world.histograms.map((base) => base + HISTOGRAM[name] * HISTOGRAM_DOUBLES),
+    );
+  const orders = end.supervisor?.orders;
+  return {
+    scenario: plan.scenario,
+    kind: plan.kind,
+    strategy: plan.strategy,
+    era: plan.era,
+    seed: plan.seed,
+    durationMs: Math.round(end.durationMs),
+    ...judgement,
+    expected,
+    violations,
+    exposures,
+    operations: Object.fromEntries(operations),
+    failures: group(world, 'fail.'),
+    faults: {
+      committed: sum(world, COUNTER['fault.committed']),
+      retries: sum(world, COUNTER['fault.retried']),
+      timeouts: sum(world, COUNTER['fault.timeout']),
+      retriesPerCommit: quantiles('retriesPerCommit'),
+    },
+    latencyNs: {
+      fault: quantiles('fault'),
+      section: quantiles('section'),
+      register: quantiles('register'),
+      deregister: quantiles('deregister'),
+    },
+    audits: {
+      done: sum(world, COUNTER['audit.done']),
+      skipped: sum(world, COUNTER['audit.skipped']),
+      entries: sum(world, COUNTER['audit.entries']),
+      incoherentPinned: sum(world, COUNTER['audit.incoherentPinned']),
+    },
+    records: { kept: sum(world, COUNTER['record.kept']), dropped: sum(world, COUNTER['record.dropped']) },
+    ...(plan.litmus === null || orders === undefined ? {} : { orders }),
+    notes: notes(end),
+    ...(end.fault === null ? {} : { fault: end.fault }),
+    interrupted: end.interrupted,
+  };
+}
+
+function notes(end: CellEnd): string[] {
+  if (end.supervisor?.quiet === true) return [];
+  return ['leak and the last audit were not run: not every thread came to rest'];
+}

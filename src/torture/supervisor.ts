@@ -1,0 +1,192 @@
+import type { Vpn } from '../memory/address.ts';
+import { at } from '../memory/address.ts';
+import { munmap } from '../mm/munmap.ts';
+import { extend } from '../mm/truncate.ts';
+import { deregisterMr } from '../odp/memory-region.ts';
+import { forEachUmem } from '../odp/ucontext.ts';
+import { UMEM } from '../odp/umem.ts';
+import { auditCounters } from '../oracles/counter.ts';
+import { checkDeadlock, createDeadlockWatch, type DeadlockWatch } from '../oracles/deadlock.ts';
+import { auditLeaks } from '../oracles/leak.ts';
+import { auditMappings } from '../oracles/stale-mapping.ts';
+import { checkWaitStarvation, createWaitMeters } from '../oracles/starvation.ts';
+import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
+import { count } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
+import { GATE_OUTCOME_NAMES, gateArm, gateOutcome } from '../trace/gate.ts';
+import { CONTROL, PARK_FINISHED, parkAll, parkFinished, release, stopping } from '../trace/park.ts';
+import { POINT } from '../trace/points.ts';
+import { mapArea, setUpMemory } from './areas.ts';
+import { createVerbRunner, runVerb, type VerbRunner } from './litmus.ts';
+import { openThread, type RoleCell, startBarrier, type ThreadExit, type ThreadTask } from './thread.ts';
+
+export interface SupervisorExit extends ThreadExit {
+  /** A deadlock was named: threads are stuck, and the pool has to be thrown away. */
+  readonly deadlocked: boolean;
+  /** All threads finished and the end-of-cell oracles ran. */
+  readonly quiet: boolean;
+  /** Litmus: how often each outcome of the forced order was seen. */
+  readonly orders: Readonly<Record<string, number>>;
+}
+
+const TICK_MS = 10;
+const DEADLOCK_MS = 50;
+/** How long a stopping cell may take to come to rest. */
+const FINISH_MS = 3000;
+
+interface Supervision {
+  readonly cell: RoleCell;
+  readonly watch: DeadlockWatch;
+  readonly leaked: Set<number>;
+  readonly orders: Record<string, number>;
+}
+
+/** The supervisor's whole life in one cell: memory, watch, audits, and the oracles that need everybody at rest. */
+export function runSupervisor(task: ThreadTask): SupervisorExit {
+  const cell = openThread(task);
+  const { actor, world } = cell;
+  // It takes no part in the protocol: nobody waits for it to park, and no deadlock needs it.
+  parkFinished(actor, actor.control, actor.parkWord);
+  setUpMemory(actor, world);
+  const s: Supervision = { cell, watch: createDeadlockWatch(world.threads), leaked: new Set(), orders: {} };
+  const started = startBarrier(cell);
+  const alive = started && (world.plan.litmus === null ? superviseLoad(s) : superviseLitmus(s));
+  const quiet = alive && settle(s) && finalAudit(s);
+  cell.observer.finished(actor);
+  return { tid: task.tid, started, deadlocked: s.watch.reported, quiet, orders: s.orders };
+}
+
+/** One look at everybody; false when it named a deadlock. */
+function look(s: Supervision): boolean {
+  return !checkDeadlock(s.cell.actor, s.cell.world.oracles, s.watch);
+}
+
+/** Sleeps a tick, or less when the cell is stopped. */
+function tick({ cell }: Supervision): void {
+  const { mem, control } = cell.world;
+  rawAdd(mem, at(control, CONTROL.tick), 1);
+  rawWait(mem, at(control, CONTROL.stop), 0, TICK_MS);
+}
+
+function superviseLoad(s: Supervision): boolean {
+  const { actor, world } = s.cell;
+  const { mem, control, plan } = world;
+  const meters = createWaitMeters(world.threads);
+  let nextLook = 0;
+  let nextAudit = performance.now() + plan.bounds.auditIntervalMs;
+  while (!stopping(mem, control)) {
+    tick(s);
+    checkWaitStarvation(actor, world.oracles, meters);
+    const now = performance.now();
+    if (now >= nextLook) {
+      if (!look(s)) return false;
+      nextLook = now + DEADLOCK_MS;
+    }
+    if (now >= nextAudit) {
+      audit(s);
+      nextAudit = performance.now() + plan.bounds.auditIntervalMs;
+    }
+  }
+  return true;
+}
+
+/** Parks everybody and looks at the model; skipped, and counted so, when not all park in time. */
+function audit(s: Supervision): void {
+  const { actor, world } = s.cell;
+  const others = world.parkWords.filter((_, tid) => tid !== actor.tid);
+  if (!parkAll(world.mem, world.control, others, world.plan.bounds.parkBoundMs)) {
+    count(actor, COUNTER['audit.skipped']);
+    return;
+  }
+  quiescentAudit(s);
+  release(world.mem, world.control);
+}
+
+function quiescentAudit({ cell, leaked }: Supervision): void {
+  auditMappings(cell.actor, cell.world.oracles);
+  auditCounters(cell.actor, cell.world.oracles, leaked);
+  count(cell.actor, COUNTER['audit.done']);
+}
+
+/** Waits until every thread has finished; false when that does not happen, or a deadlock is named meanwhile. */
+function settle(s: Supervision): boolean {
+  const { world } = s.cell;
+  const end = performance.now() + FINISH_MS;
+  while (performance.now() < end) {
+    if (world.parkWords.every((word) => rawLoad(world.mem, word) === PARK_FINISHED)) return true;
+    if (!look(s)) return false;
+    rawWait(world.mem, at(world.control, CONTROL.sleep), 0, 20);
+  }
+  return false;
+}
+
+/** Everybody has finished: a last look, then all regions go, and nothing may be left. */
+function finalAudit(s: Supervision): boolean {
+  quiescentAudit(s);
+  deregisterAll(s);
+  auditLeaks(s.cell.actor, s.cell.world.oracles);
+  return true;
+}
+
+function deregisterAll({ cell }: Supervision): void {
+  const { actor, world } = cell;
+  const keys: number[] = [];
+  for (const ctx of world.contexts) {
+    keys.length = 0;
+    forEachUmem(world.mem, ctx, (umem) => keys.push(world.mem[umem + UMEM.key]!));
+    for (const key of keys) deregisterMr(actor, ctx, key);
+  }
+}
+
+function superviseLitmus(s: Supervision): boolean {
+  const { world } = s.cell;
+  const { mem, control, plan } = world;
+  const litmus = plan.litmus!;
+  const runner = createVerbRunner(s.cell);
+  const steps = litmus.order.map((step) => ({ tid: step.tid, point: POINT[step.point] }));
+  const end = performance.now() + plan.durationMs;
+  for (let i = 1; i <= litmus.iterations && !stopping(mem, control) && performance.now() < end; i++) {
+    for (const verb of litmus.setup) runVerb(runner, verb);
+    gateArm(mem, world.gate, steps);
+    rawStore(mem, at(control, CONTROL.arrived), 0);
+    rawStore(mem, at(control, CONTROL.iteration), i);
+    rawNotify(mem, at(control, CONTROL.iteration), Number.POSITIVE_INFINITY);
+    if (!awaitPrograms(s, litmus.programs.length)) return false;
+    const outcome = steps.length === 0 ? 'free' : GATE_OUTCOME_NAMES[gateOutcome(mem, world.gate)];
+    s.orders[outcome] = (s.orders[outcome] ?? 0) + 1;
+    // Every program waits at the barrier: quiescent without parking.
+    quiescentAudit(s);
+    resetLitmus(s, runner);
+  }
+  rawStore(mem, at(control, CONTROL.stop), 1);
+  rawNotify(mem, at(control, CONTROL.iteration), Number.POSITIVE_INFINITY);
+  return true;
+}
+
+/** Waits until all programs are through, looking for deadlocks and impossible orders on the way. */
+function awaitPrograms(s: Supervision, programs: number): boolean {
+  const { mem, control, plan } = s.cell.world;
+  const word = at(control, CONTROL.arrived);
+  const end = performance.now() + plan.bounds.hangMs;
+  for (;;) {
+    const arrived = rawLoad(mem, word);
+    if (arrived >= programs) return true;
+    if (performance.now() > end) return false;
+    rawAdd(mem, at(control, CONTROL.tick), 1);
+    // A stuck order is seen after a few looks, so they come quickly here.
+    if (rawWait(mem, word, arrived, 5) === 'timed-out' && !look(s)) return false;
+  }
+}
+
+/** The next iteration begins as the first did: no region, memory mapped and empty, files at full size. */
+function resetLitmus(s: Supervision, runner: VerbRunner): void {
+  const { actor, world } = s.cell;
+  deregisterAll(s);
+  for (let i = 0; i < runner.numbers.size; i++) world.mem[world.litmusKeys + i] = 0;
+  for (const area of world.plan.memory.areas) {
+    const last = area.at + area.pages - 1;
+    munmap(actor, world.mm.mms[area.mm]!, area.at as Vpn, last as Vpn);
+    mapArea(actor, world, area, area.at, last);
+  }
+  for (const file of world.mm.files) extend(actor, world.mm, file, file.maxPages);
+}

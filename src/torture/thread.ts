@@ -1,0 +1,120 @@
+import { at } from '../memory/address.ts';
+import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
+import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
+import { clearWait, publishWait, WAIT } from '../sync/task.ts';
+import { CONTROL, parkFinished, parkPoint, stopping } from '../trace/park.ts';
+import { attachThread, type ThreadCell } from '../world/actor.ts';
+import { attachWorld } from '../world/world.ts';
+
+/** What travels to a worker: the plan, the arena, and which thread it is. */
+export interface ThreadTask {
+  readonly plan: CellPlan;
+  readonly buffer: SharedArrayBuffer;
+  readonly tid: number;
+  /** process.hrtime of the cell's start, milliseconds: the zero of its clock. */
+  readonly epochMs: number;
+}
+
+/** What a worker gives back when it ends in order. */
+export interface ThreadExit {
+  readonly tid: number;
+  /** false: the start barrier never opened, because another thread did not come. */
+  readonly started: boolean;
+}
+
+/** A thread of a cell, with its own part of the plan. */
+export interface RoleCell extends ThreadCell {
+  readonly thread: ThreadPlan;
+}
+
+const START_TIMEOUT_MS = 15_000;
+
+/** process.hrtime, the one clock that all threads share, in milliseconds. */
+export function hrtimeMs(): number {
+  const [seconds, nanos] = process.hrtime();
+  return seconds * 1e3 + nanos / 1e6;
+}
+
+/** Milliseconds between this thread's performance.now() and the cell's clock: the tightest of a few readings. */
+function clockOffset(epochMs: number): number {
+  let best = 0;
+  let width = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 20; i++) {
+    const before = performance.now();
+    const shared = hrtimeMs() - epochMs;
+    const after = performance.now();
+    if (after - before >= width) continue;
+    width = after - before;
+    best = shared - (before + after) / 2;
+  }
+  return best;
+}
+
+/** Builds a thread's views. */
+export function openThread(task: ThreadTask): RoleCell {
+  const world = attachWorld(task.plan, task.buffer);
+  const cell = attachThread(world, task.tid, clockOffset(task.epochMs));
+  return { ...cell, thread: task.plan.threads[task.tid]! };
+}
+
+/** The start barrier: the last to arrive opens it. False when it did not open in time, or the cell was given up. */
+export function startBarrier({ world, actor }: ThreadCell): boolean {
+  const { mem, control, threads } = world;
+  const go = at(control, CONTROL.go);
+  if (rawAdd(mem, at(control, CONTROL.ready), 1) + 1 === threads) {
+    rawStore(mem, go, 1);
+    rawNotify(mem, go, Number.POSITIVE_INFINITY);
+  }
+  publishWait(actor, WAIT.park, control, 0, true);
+  const end = performance.now() + START_TIMEOUT_MS;
+  while (rawLoad(mem, go) === 0) {
+    const left = end - performance.now();
+    if (left <= 0) break;
+    rawWait(mem, go, 0, left);
+  }
+  clearWait(actor);
+  return rawLoad(mem, go) === 1;
+}
+
+/**
+ * Runs a load role: `prepare` makes the function for one operation, which is then called until the cell stops, with a quiescent
+ * point before each call. An exception goes to the pool and ends the cell.
+ */
+export function runRole(task: ThreadTask, prepare: (cell: RoleCell) => () => void): ThreadExit {
+  const cell = openThread(task);
+  const { actor, world, thread } = cell;
+  const operation = prepare(cell);
+  const started = startBarrier(cell);
+  if (started) {
+    while (!stopping(world.mem, world.control)) {
+      parkPoint(actor, actor.control, actor.parkWord);
+      actor.op = (actor.op + 1) | 0;
+      operation();
+      if (thread.pauseUs > 0) pause(cell, thread.pauseUs);
+    }
+  }
+  finishThread(cell);
+  return { tid: task.tid, started };
+}
+
+/** The thread does no more: its ledger is closed, and the supervisor no longer waits for it. */
+export function finishThread({ actor, observer }: ThreadCell): void {
+  observer.finished(actor);
+  parkFinished(actor, actor.control, actor.parkWord);
+}
+
+/** Below this, a pause is spun: a sleep would take longer. */
+const SPIN_BELOW_US = 100;
+
+/** Rests between two operations. */
+export function pause({ world, actor }: ThreadCell, us: number): void {
+  if (us < SPIN_BELOW_US) {
+    const end = performance.now() + us / 1000;
+    while (performance.now() < end);
+    return;
+  }
+  const stop = at(world.control, CONTROL.stop);
+  publishWait(actor, WAIT.idle, stop, 0, true);
+  rawWait(world.mem, stop, 0, us / 1000);
+  clearWait(actor);
+}
