@@ -29,36 +29,7 @@ import {
 } from '../src/sync/index.ts';
 import { BATCH, type Case, measure, type RoundOptions, type Row } from './rounds.ts';
 
-/** The least that a sleeping lock can do, written out: no holder published, no class, no fairness. */
-function inlineFutexPair(): Case {
-  const mem = new Int32Array(new SharedArrayBuffer(64));
-  return {
-    name: 'inline three-state futex lock+unlock',
-    run() {
-      for (let i = 0; i < BATCH; i++) {
-        if (Atomics.compareExchange(mem, 0, 0, 1) !== 0)
-          while (Atomics.exchange(mem, 0, 2) !== 0) Atomics.wait(mem, 0, 2);
-        if (Atomics.exchange(mem, 0, 0) === 2) Atomics.notify(mem, 0, 1);
-      }
-    },
-  };
-}
-
-/** The floor: two read-modify-writes and nothing else. */
-function bareAddPair(): Case {
-  const mem = new Int32Array(new SharedArrayBuffer(64));
-  return {
-    name: 'bare Atomics.add pair',
-    run() {
-      for (let i = 0; i < BATCH; i++) {
-        Atomics.add(mem, 0, 1);
-        Atomics.add(mem, 0, -1);
-      }
-    },
-  };
-}
-
-/** Uncontended pairs on one thread, each against the inline futex of the same round. */
+/** Uncontended pairs on one thread, each against the references of the same round. */
 export async function locksBench(options: RoundOptions = {}): Promise<Row[]> {
   const layout = layoutArena([
     { name: 'task', words: TASK.$words, count: 1 },
@@ -83,8 +54,6 @@ export async function locksBench(options: RoundOptions = {}): Promise<Row[]> {
   const rows = measure(
     'locks',
     [
-      inlineFutexPair(),
-      bareAddPair(),
       pair('mutexLock + mutexUnlock', () => {
         for (let i = 0; i < BATCH; i++) {
           mutexLock(task, mutex);

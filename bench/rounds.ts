@@ -1,4 +1,5 @@
 import { Bench } from 'tinybench';
+import { references } from './references.ts';
 
 /** Operations in one timed call: a clock read costs as much as a lock, so one call must not be one operation. */
 export const BATCH = 1000;
@@ -9,13 +10,16 @@ export interface Case {
   readonly run: () => void;
 }
 
-/** A measured case, with its ratio to the reference of the same rounds. */
+/** A measured case, with its ratios to the references of the same rounds. */
 export interface Row {
   readonly bench: string;
   readonly name: string;
   /** Median over the rounds of each round's median. */
   readonly nsPerOp: number;
+  /** To the inline futex pair. */
   readonly ratio: Interval;
+  /** To a pair of bare `Atomics.add`. */
+  readonly addRatio: Interval;
 }
 
 /** Median, smallest and largest over the rounds. */
@@ -33,11 +37,12 @@ export interface RoundOptions {
 }
 
 /**
- * Runs all cases in turn, round after round, and compares each with the first one of its own round: a machine that
- * slows down for a while slows both, and the ratio stands.
+ * Runs all cases in turn, round after round, and compares each with the references of its own round: a machine that
+ * slows down for a while slows both, and the ratio stands. The references come first in the result.
  */
-export function measure(bench: string, cases: readonly Case[], options: RoundOptions = {}): Row[] {
+export function measure(bench: string, tested: readonly Case[], options: RoundOptions = {}): Row[] {
   const { rounds = 15, timeMs = 25 } = options;
+  const cases = [...references(), ...tested];
   const ns: number[][] = cases.map(() => []);
   for (let round = 0; round <= rounds; round++) {
     const medians = runOnce(cases, timeMs);
@@ -49,6 +54,7 @@ export function measure(bench: string, cases: readonly Case[], options: RoundOpt
     name,
     nsPerOp: median(ns[i]),
     ratio: interval(ns[i].map((value, round) => value / ns[0][round])),
+    addRatio: interval(ns[i].map((value, round) => value / ns[1][round])),
   }));
 }
 

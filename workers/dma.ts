@@ -1,4 +1,4 @@
-import { MKEY, mkeyAddr } from '../src/hca/device.ts';
+import { keyIndex, MKEY, mkeyAddr } from '../src/hca/device.ts';
 import { createDmaAccess, dmaAccess } from '../src/hca/dma.ts';
 import { pageRequestPost, qpTicket, qpWait } from '../src/hca/page-request.ts';
 import { at } from '../src/memory/address.ts';
@@ -13,23 +13,24 @@ const SLICE_MS = 5;
 /** Rest when no region is registered or the request queue is full, microseconds. */
 const REST_US = 50;
 
-/** A queue pair: reads and writes random pages of random regions, and is suspended while a page fault is served. */
+/** Accesses to one region before another is chosen: a work request that streams. */
+const BURST = 32;
+
+/** A queue pair: reads and writes random pages of one region after the other, and is suspended while a page fault is served. */
 export default (task: ThreadTask): ThreadExit =>
   runRole(task, (cell) => {
     const { actor, world } = cell;
     const { hca, mem, control } = world;
     const access = createDmaAccess();
+    let key = 0;
+    let left = 0;
     let misses = 0;
-    return () => {
-      const mkey = mkeyAddr(hca, 1 + randomBelow(actor, hca.mkeys - 1));
-      const key = load(actor, at(mkey, MKEY.key));
-      if (key === 0) {
-        if (++misses % (4 * hca.mkeys) === 0) pause(cell, REST_US);
-        return;
-      }
-      const page = randomBelow(actor, mem[mkey + MKEY.pages]!);
-      const write = (nextRandom(actor) & 1) !== 0;
-      if (dmaAccess(actor, hca, key, page, write, access) !== OUTCOME.efault) return;
+    const choose = (): void => {
+      key = load(actor, at(mkeyAddr(hca, 1 + randomBelow(actor, hca.mkeys - 1)), MKEY.key));
+      left = BURST;
+      if (key === 0 && ++misses % (4 * hca.mkeys) === 0) pause(cell, REST_US);
+    };
+    const suspend = (page: number, write: boolean): void => {
       const ticket = qpTicket(actor, hca);
       if (!pageRequestPost(actor, hca, key, page, write)) {
         pause(cell, REST_US);
@@ -38,5 +39,17 @@ export default (task: ThreadTask): ThreadExit =>
       // Suspended, holding nothing: a quiescent point in each slice.
       while (!qpWait(actor, hca, ticket, SLICE_MS) && !stopping(mem, control))
         parkPoint(actor, actor.control, actor.parkWord);
+    };
+    return () => {
+      if (key === 0 || left-- <= 0) {
+        choose();
+        return;
+      }
+      // Pages of another registration are harmless: the access checks the key itself.
+      const page = randomBelow(actor, mem[mkeyAddr(hca, keyIndex(key)) + MKEY.pages]!);
+      const write = (nextRandom(actor) & 1) !== 0;
+      const outcome = dmaAccess(actor, hca, key, page, write, access);
+      if (outcome === OUTCOME.einval) key = 0;
+      else if (outcome === OUTCOME.efault) suspend(page, write);
     };
   });

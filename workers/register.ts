@@ -7,7 +7,7 @@ import { randomBelow } from '../src/trace/random.ts';
 /** Regions that one thread keeps registered. */
 const KEPT = 4;
 
-/** Registers and deregisters random ranges; of the new ones, one in four is prefetched at once. */
+/** Registers and deregisters random ranges; of one new region in four the first page is prefetched at once. */
 export default (task: ThreadTask): ThreadExit =>
   runRole(task, ({ actor, world, thread }) => {
     const ctx = world.contexts[thread.mm]!;

@@ -1,6 +1,8 @@
+import { appendFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { cellLine } from '../report/cell-line.ts';
 import { junit } from '../report/junit.ts';
+import { markdownReport } from '../report/markdown.ts';
 import { createStatus, type Status } from '../report/status.ts';
 import { PLAIN, styleFor, wantsColor } from '../report/style.ts';
 import { closingLine, matrixReport, type ReportOptions, thresholdReport } from '../report/terminal.ts';
@@ -9,7 +11,7 @@ import { openStore, type RunStore } from '../results/store.ts';
 import { type JudgedBy, runVerdict, type Summary } from '../results/summary.ts';
 import { judgeThreshold, type ThresholdResult } from '../results/thresholds.ts';
 import type { CellResult, CellSink, ViolationRecord } from '../results/types.ts';
-import { OdpError } from '../scenario/errors.ts';
+import { OdpError, systemReason } from '../scenario/errors.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import type { Threshold } from '../scenario/threshold.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -46,6 +48,7 @@ export interface Execution {
 /** The first violations of each kind that are drawn; the race log has more. */
 const TIMELINES_KEPT = 200;
 const TIMELINES_PRINTED = 2;
+const END_BOUND_MS = 5000;
 
 /** Loads the part that starts threads; `list` and `schema` do without. */
 export async function loadRunner(): Promise<Runner> {
@@ -100,6 +103,7 @@ export async function execute(execution: Execution, terminal: Terminal, runner: 
       );
     store.writeWhole('junit.xml', junit(results, { judgedBy: execution.judgedBy, thresholds: summary.thresholds }));
     store.writeRun(summary.interrupted ? 'interrupted' : 'finished', { ...config, exitCode: summary.exitCode });
+    stepSummary(execution, terminal, results, store);
     report(execution, terminal, summary, results, timelines.drawn(), store.dir);
     return summary.exitCode;
   } catch (error) {
@@ -113,8 +117,18 @@ export async function execute(execution: Execution, terminal: Terminal, runner: 
   } finally {
     signals.dispose();
     store.close();
-    await runner.closeCells();
+    await endThreads(runner);
   }
+}
+
+/** Threads that do not end must not keep the results from being reported; the process goes without them. */
+async function endThreads(runner: Runner): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, END_BOUND_MS);
+  });
+  await Promise.race([runner.closeCells(), bound]);
+  clearTimeout(timer);
 }
 
 /** Every cell must fit before the first one runs: an overnight matrix must not fail at its last scenario. */
@@ -245,6 +259,17 @@ function summarize(
     thresholds,
     cells: results,
   };
+}
+
+/** The page of a GitHub job. Not being able to write it is no reason to fail. */
+function stepSummary(execution: Execution, terminal: Terminal, results: readonly CellResult[], store: RunStore): void {
+  const file = terminal.env.GITHUB_STEP_SUMMARY ?? '';
+  if (file === '') return;
+  try {
+    appendFileSync(file, markdownReport(results, closingLine(results, execution.judgedBy)));
+  } catch (error) {
+    store.log.log('warn', `no step summary: ${systemReason(error)}`);
+  }
 }
 
 function report(

@@ -9,7 +9,7 @@ import { runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
 import type { Terminal } from './terminal-io.ts';
 
-const REPORT_URL_HINT =
+const HOW_TO_REPORT =
   'please report it with the command line, the output of `odptorture doctor` and, from `-v`, the stack';
 
 const EXIT_HELP = `
@@ -79,6 +79,12 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
   return program;
 }
 
+/** The line for a mistake of ours. */
+export function internalErrorLine(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `ODP_E_INTERNAL: ${reason.split('\n')[0]}; ${HOW_TO_REPORT}`;
+}
+
 /** Turns an error into one line for each thing that is wrong, and an exit code; a stack only with -v. */
 function explain(error: unknown, terminal: Terminal, argv: readonly string[]): number {
   if (error instanceof OdpError) {
@@ -99,8 +105,7 @@ function explain(error: unknown, terminal: Terminal, argv: readonly string[]): n
     terminal.err(`ODP_E_USAGE: ${text}`);
     return EXIT.usage;
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  terminal.err(`ODP_E_INTERNAL: ${reason.split('\n')[0]}; ${REPORT_URL_HINT}`);
+  terminal.err(internalErrorLine(error));
   const verbose = argv.includes('-v') || argv.includes('--verbose') || (terminal.env.ODPTORTURE_VERBOSE ?? '') !== '';
   if (verbose && error instanceof Error && error.stack !== undefined) terminal.err(error.stack);
   return EXIT.internal;

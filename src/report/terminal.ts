@@ -108,7 +108,8 @@ function findingLines(cell: CellResult, { style, width, verbose }: ReportOptions
     say(cell.why, cell.asExpected === false ? style.red : style.yellow);
   else if (cell.asExpected === false && unexpected.size > 0)
     say(`not expected: ${[...unexpected].join(', ')}`, style.red);
-  if (cell.fault !== undefined) say(`${cell.fault.kind} in ${cell.fault.thread}: ${cell.fault.message}`, style.red);
+  if (cell.fault !== undefined && !cell.why.includes(cell.fault.message))
+    say(`${cell.fault.kind} in ${cell.fault.thread}: ${cell.fault.message}`, style.red);
   if (cell.interrupted) say('interrupted', style.yellow);
   if (cell.records.dropped > 0) say(`${cell.records.dropped} full records dropped (all counted)`, style.yellow);
   if (verbose) {

@@ -38,7 +38,7 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
     records.filter((record) => shown.includes(record.tid)),
     marked,
   );
-  const maxRows = options.maxRows ?? 48;
+  const maxRows = options.maxRows ?? 40;
   const kept = rows.slice(-maxRows);
 
   const lines = headLines(violation, width, style);
@@ -96,7 +96,8 @@ function factWords(violation: ViolationRecord): string[] {
     words.push(
       `identity: expected=0x${(identity.expected >>> 0).toString(16)} found=0x${(identity.found >>> 0).toString(16)}`,
     );
-  if (counter !== undefined) words.push(`count=${counter.value} (should be ${counter.expected}) seq=${counter.seq}`);
+  if (counter !== undefined)
+    words.push(`count=${counter.value} (should be ${counter.expected})${counter.seq < 0 ? '' : ` seq=${counter.seq}`}`);
   return words;
 }
 
@@ -129,15 +130,19 @@ function relevantThreads(violation: ViolationRecord, records: readonly WindowRec
     score.set(record.tid, entry);
   }
   const noticer = violation.thread.tid;
-  const others = [...score.keys()].filter((tid) => tid !== noticer);
+  const others = [...score.keys()].filter((tid) => tid !== noticer || watches(violation, tid));
   others.sort((a, b) => {
     const x = score.get(a)!;
     const y = score.get(b)!;
-    return y.concerned - x.concerned || y.latest - x.latest || a - b;
+    const last = Number(watches(violation, a)) - Number(watches(violation, b));
+    return last || y.concerned - x.concerned || y.latest - x.latest || a - b;
   });
-  // The supervisor notices at audits but has no steps of its own: without points it gets no column.
+  if (others.includes(noticer)) return others;
   return score.has(noticer) || others.length === 0 ? [noticer, ...others] : others;
 }
+
+/** The supervisor notices at audits but takes no part in the race: its own steps are only preparation. */
+const watches = (violation: ViolationRecord, tid: number): boolean => nameOf(violation, tid) === 'supervisor';
 
 /** Threads that get a column: a thread that has nothing to do with it only takes room, as long as two are left. */
 function drawnThreads(
@@ -146,10 +151,9 @@ function drawnThreads(
   order: readonly number[],
   fit: number,
 ): number[] {
-  const involved = order.filter(
-    (tid) =>
-      tid === violation.thread.tid || records.some((record) => record.tid === tid && concerns(violation, record)),
-  );
+  const speaks = (tid: number): boolean =>
+    tid === violation.thread.tid || records.some((record) => record.tid === tid && concerns(violation, record));
+  const involved = order.filter((tid) => !watches(violation, tid) && speaks(tid));
   const candidates = involved.length >= 2 ? involved : order;
   return candidates.slice(0, Math.max(1, Math.min(MAX_COLUMNS, fit)));
 }
@@ -159,8 +163,8 @@ function violatingStep(violation: ViolationRecord, records: readonly WindowRecor
   // Clocks of two threads agree to some microseconds only; the noticer's own record may be stamped a little later.
   const before = records.filter((record) => record.timeMs <= violation.atMs + 0.05);
   return (
-    before.findLast((record) => record.tid === violation.thread.tid) ??
-    before.findLast((record) => concerns(violation, record)) ??
+    before.findLast((record) => record.tid === violation.thread.tid && !watches(violation, record.tid)) ??
+    before.findLast((record) => concerns(violation, record) && !watches(violation, record.tid)) ??
     null
   );
 }

@@ -98,7 +98,14 @@ type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 export const CELL_SCHEMA_IS_THE_TYPE: Same<z.output<typeof cellSchema>, CellResult> = true;
 
 /** Throws when the summary is not what the schema says: a mistake of ours, found before a reader finds it. */
-export const validateSummary = (summary: unknown): Summary => summarySchema.parse(summary);
+export function validateSummary(summary: unknown): Summary {
+  const parsed = summarySchema.safeParse(summary);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw new TypeError(`the summary is not what its schema says: ${path.join('.')}: ${message}`, {
+    cause: parsed.error,
+  });
+}
 
 export const summaryJsonSchema = (): Record<string, unknown> => ({
   title: 'odptorture summary',

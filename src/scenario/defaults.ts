@@ -5,7 +5,14 @@ export const DEFAULT_HCA: Omit<HcaPlan, 'mrPages'> = { mrs: 8, queue: 64, faultT
 export const DEFAULT_MR_PAGES = 16;
 
 /** Moderate: about one site in four, most delays spun, some slept so that another thread gets the core. */
-export const DEFAULT_PERTURB: PerturbOptions = { site: 0.25, fire: 0.02, spinMaxUs: 30, sleep: 0.1, sleepMaxUs: 500 };
+export const DEFAULT_PERTURB: PerturbOptions = {
+  site: 0.25,
+  fire: 0.02,
+  spinMaxUs: 30,
+  sleep: 0.1,
+  sleepMaxUs: 500,
+  always: [],
+};
 
 export const DEFAULT_TRACE: TracePlan = { on: true, ring: 256, window: 24, keep: 5, slots: 16 };
 

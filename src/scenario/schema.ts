@@ -4,6 +4,7 @@ import { MAX_FILE_PAGES, MAX_FILES } from '../mm/frame.ts';
 import { MAX_THREADS as MODEL_THREADS } from '../mm/section.ts';
 import { ORACLE_NAMES } from '../oracles/names.ts';
 import { EXPOSURES } from '../trace/counters.ts';
+import { POINT, type PointName } from '../trace/points.ts';
 import { DEFAULT_HCA, DEFAULT_PERTURB, DEFAULT_TRACE, LOAD_BOUNDS } from './defaults.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { LOAD_ROLES } from './plan.ts';
@@ -72,6 +73,10 @@ const perturb = z.union([
     spinMaxUs: z.number().min(0).max(1e6).default(DEFAULT_PERTURB.spinMaxUs),
     sleep: probability.default(DEFAULT_PERTURB.sleep).meta({ description: 'Part of the delays that sleep.' }),
     sleepMaxUs: z.number().min(0).max(1e7).default(DEFAULT_PERTURB.sleepMaxUs),
+    always: z
+      .array(z.enum(Object.keys(POINT) as [PointName, ...PointName[]]))
+      .default([])
+      .meta({ description: 'Points that are sites in every cell.' }),
   }),
 ]);
 

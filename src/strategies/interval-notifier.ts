@@ -92,7 +92,11 @@ function insert(actor: Actor, ctx: Ucontext, umem: Addr): void {
   spinUnlock(actor, lockOf(ctx));
 }
 
-/** Mirrors mmu_interval_notifier_remove, with the wait decided under the lock (fix of v5.18). */
+/**
+ * Mirrors mmu_interval_notifier_remove. Both the sequence to wait for and the look whether it has moved are taken under the lock
+ * (319561669a59, v5.18): the last end moves the sequence first and works the deferred list off after, all under the lock. A look
+ * without it may see the new sequence while this umem is still on the list, and the caller would free what is about to be touched.
+ */
 function remove(actor: Actor, ctx: Ucontext, umem: Addr): void {
   const { mem } = actor;
   let waitFor = -1;
@@ -107,10 +111,22 @@ function remove(actor: Actor, ctx: Ucontext, umem: Addr): void {
     waitFor = seq;
   }
   spinUnlock(actor, lockOf(ctx));
-  if (waitFor >= 0) waitWhile(actor, ctx, waitFor, Number.POSITIVE_INFINITY);
+  if (waitFor >= 0) waitReleased(actor, ctx, waitFor);
 }
 
-/** wait_event(invalidate_seq != seq); false when it timed out. */
+/** wait_event(mmu_interval_seq_released(subscriptions, seq)). */
+function waitReleased(actor: Actor, ctx: Ucontext, seq: number): void {
+  for (;;) {
+    const ticket = waitPrepare(actor, waitOf(ctx));
+    spinLock(actor, lockOf(ctx));
+    const released = actor.mem[seqOf(ctx)] !== seq;
+    spinUnlock(actor, lockOf(ctx));
+    if (released) return;
+    waitOn(actor, waitOf(ctx), ticket);
+  }
+}
+
+/** The wait of mmu_interval_read_begin, without the lock: wait_event(invalidate_seq != seq). False when it timed out. */
 function waitWhile(actor: Actor, ctx: Ucontext, seq: number, timeoutMs: number): boolean {
   for (;;) {
     // The ticket before the look: a wake-up between the look and the sleep moves it.

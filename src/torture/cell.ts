@@ -6,7 +6,7 @@ import { rawLoad, rawNotify, rawStore } from '../sync/atomics.ts';
 import { CONTROL } from '../trace/park.ts';
 import { arenaWords } from '../world/size.ts';
 import { attachWorld, initWorld, type World } from '../world/world.ts';
-import { createHangWatch } from './hang.ts';
+import { allStates, createHangWatch } from './hang.ts';
 import { closePool, dropPool, keepPool, type Pool, takePool } from './pool.ts';
 import { violationRecord } from './record.ts';
 import { type CellEnd, cellResult, progressOf } from './result.ts';
@@ -153,6 +153,7 @@ async function watch(run: Run, world: World, sink: CellSink, signal: AbortSignal
     }
   }
   const durationMs = (stopAt === 0 ? performance.now() : stopAt) - (began === 0 ? run.startedAt : began);
-  if (run.fault !== null) sink.log('error', `${run.fault.kind}: ${run.fault.thread}: ${run.fault.message}`);
+  if (run.fault !== null)
+    sink.log('error', `${run.fault.kind}: ${run.fault.thread}: ${run.fault.message}`, { threads: allStates(world) });
   return { durationMs, interrupted, fault: run.fault, supervisor: run.supervisor };
 }

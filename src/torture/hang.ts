@@ -69,3 +69,9 @@ export function stateOf(world: World, tid: number): string {
   const waits = kind === WAIT.none ? 'runs' : `waits for ${WAIT_NAMES[kind]} at ${mem[t + TASK.waitAddr]}`;
   return `${waits}, holds ${held.length === 0 ? 'nothing' : held.join(', ')}`;
 }
+
+/** The state of every thread that has not finished, one line each: what a log needs to explain a hang. */
+export const allStates = (world: World): string[] =>
+  world.plan.threads
+    .filter(({ tid }) => rawLoad(world.mem, world.parkWords[tid]!) !== PARK_FINISHED)
+    .map(({ tid, name }) => `${name}: ${stateOf(world, tid)}`);

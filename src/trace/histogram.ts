@@ -45,7 +45,7 @@ export function bucketLast(bucket: number): number {
  * exact when the writer is quiet.
  */
 export function histogramAdd(f64: Float64Array, base: number, value: number): void {
-  // biome-ignore lint/complexity/useMathMinMax: Math.max would let NaN into the sum.
+  // Not Math.max, which would let NaN into the sum.
   const v = value > 0 ? value : 0;
   f64[base + bucketOf(v)] += 1;
   f64[base + COUNT] += 1;

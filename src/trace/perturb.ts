@@ -1,6 +1,6 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import { sleepMs } from '../sync/atomics.ts';
-import { POINT_COUNT } from './points.ts';
+import { POINT, POINT_COUNT, type PointName } from './points.ts';
 import { mixSeed, nextRandom, type RandomState, randomBelow } from './random.ts';
 
 /**
@@ -18,6 +18,8 @@ export interface PerturbOptions {
   readonly sleep: number;
   /** Longest sleep, microseconds. */
   readonly sleepMaxUs: number;
+  /** Points that are sites in every cell, whatever the draw. */
+  readonly always: readonly PointName[];
 }
 
 export interface Perturb {
@@ -35,6 +37,7 @@ export function createPerturb(options: PerturbOptions, seed: number, sleepWord: 
   const state: RandomState = { rng: mixSeed(seed, 0x7e57) };
   const active = new Uint8Array(POINT_COUNT);
   for (let p = 0; p < POINT_COUNT; p++) active[p] = (nextRandom(state) >>> 1) / 2 ** 31 < options.site ? 1 : 0;
+  for (const name of options.always) active[POINT[name]] = 1;
   return { options, active, fireBelow: Math.floor(options.fire * 2 ** 31), sleepWord };
 }
 

@@ -132,6 +132,18 @@ describe('executing cells', () => {
     expect(terminal.errors).toEqual([]);
   });
 
+  it('writes the page of a CI job where one is wanted', async () => {
+    const page = join(cwd, 'page.md');
+    const terminal = { ...terminalOf(), env: { GITHUB_STEP_SUMMARY: page } };
+    await execute(executionOf(), terminal, runnerOf(finds));
+    expect(readFileSync(page, 'utf8')).toContain(
+      '| seed | private-count | 5 | FAILURE | yes | counter-underflow 1,204, stale-dma 3 |',
+    );
+    await expect(
+      execute(executionOf(), { ...terminalOf(), env: { GITHUB_STEP_SUMMARY: '/dev/null/x' } }, runnerOf(finds)),
+    ).resolves.toBe(1);
+  });
+
   it('judges thresholds', async () => {
     const terminal = terminalOf();
     const threshold = parseThreshold('fault_latency_ns:p99<1us') as Threshold;

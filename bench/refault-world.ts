@@ -1,0 +1,118 @@
+import { createDmaAccess, dmaAccess } from '../src/hca/dma.ts';
+import type { Vpn } from '../src/memory/address.ts';
+import { madviseDontneed } from '../src/mm/madvise.ts';
+import { OUTCOME } from '../src/mm/outcome.ts';
+import { handlePageFault } from '../src/odp/fault-engine.ts';
+import { registerMr } from '../src/odp/memory-region.ts';
+import type { Ucontext } from '../src/odp/ucontext.ts';
+import type { CellPlan, ThreadPlan } from '../src/scenario/plan.ts';
+import { setUpMemory } from '../src/torture/areas.ts';
+import { type Actor, createActor } from '../src/trace/actor.ts';
+import { NULL_OBSERVER } from '../src/trace/observer.ts';
+import { attachThread } from '../src/world/actor.ts';
+import { arenaWords } from '../src/world/size.ts';
+import { attachWorld, initWorld } from '../src/world/world.ts';
+import { BATCH, type Case } from './rounds.ts';
+
+/** Which world a refault is measured in. */
+export interface RefaultConfig {
+  readonly strategy: string;
+  /** What the model tells its facts to: nobody, or the oracles of a cell. */
+  readonly observer: 'none' | 'oracles';
+  readonly trace: boolean;
+  /** Threads that the world is made for; only one of them runs. */
+  readonly threads: number;
+}
+
+/** Pages of the one area, all of them in one memory region. */
+const PAGES = 16;
+const TIMEOUT_MS = 1000;
+
+/** A cell without perturbation, one small anonymous area and one region. */
+function planOf({ strategy, trace, threads }: RefaultConfig): CellPlan {
+  const thread = (tid: number): ThreadPlan => ({
+    tid,
+    role: 'program',
+    name: `bench-${tid}`,
+    mm: 0,
+    minPages: 1,
+    maxPages: 1,
+    pauseUs: 0,
+  });
+  return {
+    scenario: 'bench',
+    kind: 'load',
+    strategy,
+    era: 'v5.5',
+    seed: 1,
+    params: {},
+    durationMs: 1000,
+    memory: {
+      mms: 1,
+      pages: PAGES,
+      frames: 2 * PAGES,
+      files: [],
+      areas: [{ mm: 0, at: 0, pages: PAGES, file: -1, offset: 0, writable: true }],
+      vmas: 4,
+    },
+    hca: { mrs: 1, mrPages: PAGES, queue: 4, faultTimeoutMs: TIMEOUT_MS },
+    threads: Array.from({ length: threads }, (_, tid) => thread(tid)),
+    perturb: null,
+    trace: { on: trace, ring: 256, window: 8, keep: 1, slots: 1 },
+    bounds: {
+      auditIntervalMs: 1000,
+      parkBoundMs: 100,
+      starvationAttempts: 256,
+      starvationOpportunities: 64,
+      starvationTicks: 300,
+      hangMs: 5000,
+    },
+    litmus: null,
+    evidence: {},
+    expect: {},
+  };
+}
+
+/** The first thread of a new world, and a registered region of it. */
+export function openRefaultWorld(config: RefaultConfig): { actor: Actor; ctx: Ucontext; key: number } {
+  const plan = planOf(config);
+  const world = attachWorld(plan, new SharedArrayBuffer(arenaWords(plan) * 4));
+  initWorld(world);
+  const cell = attachThread(world, 0, 0);
+  const actor =
+    config.observer === 'oracles'
+      ? cell.actor
+      : createActor({ ...cell.actor, observer: NULL_OBSERVER, seed: cell.actor.rng });
+  setUpMemory(actor, world);
+  const ctx = world.contexts[0]!;
+  const key = registerMr(actor, ctx, plan.era, 0 as Vpn, PAGES);
+  if (key === 0) throw new Error('bench: the region was not registered');
+  return { actor, ctx, key };
+}
+
+/**
+ * madvise of one page that the device can reach, then the device's access to it: a page fault, its handling, and the access
+ * again. Each of the steps has to end as it should, or what was measured is something else.
+ */
+export function refaultCase(name: string, config: RefaultConfig): Case {
+  const { actor, ctx, key } = openRefaultWorld(config);
+  const { mm, hca } = ctx;
+  const access = createDmaAccess();
+  const touch = (page: number): boolean =>
+    dmaAccess(actor, hca, key, page, true, access) === OUTCOME.efault &&
+    handlePageFault(actor, ctx, key, page, true, TIMEOUT_MS) === OUTCOME.ok &&
+    dmaAccess(actor, hca, key, page, true, access) === OUTCOME.ok;
+  for (let page = 0; page < PAGES; page++) if (!touch(page)) throw new Error('bench: a first touch failed');
+  let next = 0;
+  return {
+    name,
+    run() {
+      for (let i = 0; i < BATCH; i++) {
+        const page = next;
+        next = (page + 1) & (PAGES - 1);
+        if (madviseDontneed(actor, mm, page as Vpn, page as Vpn) !== OUTCOME.ok || !touch(page))
+          throw new Error('bench: a refault ended otherwise than it should');
+      }
+    },
+  };
+}
