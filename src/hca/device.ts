@@ -98,11 +98,13 @@ export function hcaInit(mem: Memory, hca: Hca): void {
 export const mkeyAddr = (hca: Hca, index: number): Addr => at(hca.mkey, index * hca.mkeyStride);
 export const qpAddr = (hca: Hca, tid: number): Addr => at(hca.qp, tid * hca.qpStride);
 
-/** Keys carry their index and a generation, so that a destroyed key is never taken for its successor (until 2^11 reuses later). */
+/** Keys carry their index and a generation, so that a destroyed key is never taken for its successor (until 2^11 - 1 reuses later). */
 const KEY_INDEX_BITS = 20;
+/** Generations in a key: 1 .. 2^11 - 1. */
+const KEY_GENERATIONS = 0x7ff;
 export const MAX_MKEYS = 1 << KEY_INDEX_BITS;
 export const makeKey = (index: number, generation: number): number =>
-  ((generation & 0x7ff || 1) << KEY_INDEX_BITS) | index;
+  (((((generation - 1) >>> 0) % KEY_GENERATIONS) + 1) << KEY_INDEX_BITS) | index;
 export const keyIndex = (key: number): number => key & (MAX_MKEYS - 1);
 
 /**

@@ -9,14 +9,13 @@ import { findVma, VMA } from '../mm/vma.ts';
 import { load } from '../sync/atomics.ts';
 import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
 import { downRead, rwsemWriteLocked, upRead } from '../sync/rw-semaphore.ts';
-import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts';
 import { type Actor, count, now, recordLatency } from '../trace/actor.ts';
 import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, histogramAdd } from '../trace/histogram.ts';
 import { parkPoint, parkRequested, stopping } from '../trace/park.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
-import { lookupKey } from './memory-region.ts';
+import { putUmem, takeUmem } from './memory-region.ts';
 import type { Ucontext } from './ucontext.ts';
 import { UMEM, umemLast, umemMutex, umemStart } from './umem.ts';
 
@@ -43,10 +42,8 @@ export function handlePageFault(
   let refused = 0;
   let opportunities = 0;
   for (;;) {
-    const srcu = srcuReadLock(actor, ctx.keySrcu);
-    const umem = lookupKey(actor, ctx, key);
+    const umem = takeUmem(actor, ctx, key);
     if (umem === NULL_ADDR) {
-      srcuReadUnlock(actor, ctx.keySrcu, srcu);
       count(actor, COUNTER['fail.faultGone']);
       return OUTCOME.einval;
     }
@@ -64,7 +61,7 @@ export function handlePageFault(
       actor.observer.faultRefused(actor, umem, vpn, refused, opportunities);
       waitForNotifier(actor, ctx, umem, timeoutMs);
     }
-    srcuReadUnlock(actor, ctx.keySrcu, srcu);
+    putUmem(actor, umem);
     if (outcome !== OUTCOME.eagain) {
       finish(actor, key, page, outcome, refused, begunAt);
       return outcome;

@@ -15,11 +15,11 @@ import { slabAlloc, slabFree } from '../memory/slab.ts';
 import { getUserPage } from '../mm/fault.ts';
 import { putFrame } from '../mm/frame.ts';
 import { OUTCOME, type Outcome } from '../mm/outcome.ts';
-import { compareExchange, load, store } from '../sync/atomics.ts';
+import { add, compareExchange, load, notify, store, wait } from '../sync/atomics.ts';
 import { LOCK_CLASS } from '../sync/lock-class.ts';
 import { mutexInit, mutexLock, mutexUnlock } from '../sync/mutex.ts';
 import { downRead, downWrite, upRead, upWrite } from '../sync/rw-semaphore.ts';
-import { synchronizeSrcu } from '../sync/srcu.ts';
+import { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } from '../sync/task.ts';
 import { type Actor, count, now, recordLatency } from '../trace/actor.ts';
 import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
 import { opBegin, opEnd, WAITING_OP } from '../trace/park.ts';
@@ -107,10 +107,11 @@ export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome 
   point(actor, POINT['deregister.enter'], key, index, 0);
   // Of two who deregister one key, one wins here; the other must not touch what may be somebody else's umem by now.
   if (compareExchange(actor, at(mkey, MKEY.key), key, 0) !== key) return OUTCOME.einval;
-  // Faults that wait for a section give up when they see this; the grace period below waits for them.
-  store(actor, at(umem, UMEM.dying), 1);
-  synchronizeSrcu(actor, ctx.keySrcu);
   const begunAt = actor.mode === 0 ? 0 : now(actor);
+  // Faults that wait for a section are woken, see this, and give up.
+  store(actor, at(umem, UMEM.dying), 1);
+  ctx.strategy.faultWake(actor, ctx, umem);
+  waitForHandlers(actor, umem);
   opBegin(mem, actor.parkWord, WAITING_OP.deregister, ctx.mm.id, umemStart(mem, umem), umemLast(mem, umem));
   tearDown(actor, ctx, umem, index);
   opEnd(mem, actor.parkWord);
@@ -167,8 +168,43 @@ function unpinPages(actor: Actor, ctx: Ucontext, umem: Addr, index: number, page
   }
 }
 
-/** The umem of a key, or 0. The caller is inside `ctx.keySrcu`, so that the umem stays until it leaves. */
-export function lookupKey(actor: Actor, ctx: Ucontext, key: number): Addr {
+/**
+ * The umem of a key with a use of it, or 0 (mlx5: refcount_inc_not_zero under the mkey table's lock; the 2014 code held SRCU, which
+ * made a deregistration wait for the handlers of all keys). The use is counted before the key is compared: a deregistration that
+ * has destroyed the key sees the use, or this sees that the key is gone. Umems are type-stable, so counting on an old one harms nobody.
+ */
+export function takeUmem(actor: Actor, ctx: Ucontext, key: number): Addr {
   const index = keyIndex(key);
-  return load(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key ? umemAddr(ctx, index) : NULL_ADDR;
+  const umem = umemAddr(ctx, index);
+  const users = at(umem, UMEM.users);
+  add(actor, users, 1);
+  if (load(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key) {
+    pushHeld(actor, users, HELD.srcu);
+    return umem;
+  }
+  releaseUse(actor, umem, users);
+  return NULL_ADDR;
+}
+
+/** Gives the use back. */
+export function putUmem(actor: Actor, umem: Addr): void {
+  const users = at(umem, UMEM.users);
+  popHeld(actor, users, HELD.srcu);
+  releaseUse(actor, umem, users);
+}
+
+function releaseUse(actor: Actor, umem: Addr, users: Addr): void {
+  // Counted down before `dying` is read, which is set before the count is read there: one of the two sees the other.
+  if (add(actor, users, -1) === 1 && load(actor, at(umem, UMEM.dying)) !== 0)
+    notify(actor, users, Number.POSITIVE_INFINITY);
+}
+
+/** Sleeps until no handler uses the umem (mlx5r_deref_wait_odp_mkey). */
+function waitForHandlers(actor: Actor, umem: Addr): void {
+  const users = at(umem, UMEM.users);
+  let n = load(actor, users);
+  if (n === 0) return;
+  publishWait(actor, WAIT.srcu, users, users, false);
+  for (; n !== 0; n = load(actor, users)) wait(actor, users, n, Number.POSITIVE_INFINITY);
+  clearWait(actor);
 }

@@ -67,8 +67,10 @@ export interface Strategy {
   faultBegin(actor: Actor, ctx: Ucontext, umem: Addr): number;
   /** Under the umem mutex: true when the page that was got since `sample` may be mapped. */
   faultCheck(actor: Actor, ctx: Ucontext, umem: Addr, sample: number): boolean;
-  /** Waits until a refused fault may try again, at most `timeoutMs`; false when it timed out. Holds no lock but SRCU. */
+  /** Waits until a refused fault may try again, at most `timeoutMs`; false when it timed out. May return early. Holds no lock. */
   faultWait(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: number): boolean;
+  /** The umem is dying: wakes the faults that wait for it, so that they see that and give up. */
+  faultWake(actor: Actor, ctx: Ucontext, umem: Addr): void;
   /** Everybody is parked: reports each value of the ucontext (`umem` 0) or of one umem that is not what it must be then. */
   audit(actor: Actor, ctx: Ucontext, umem: Addr, report: AuditReport): void;
   expected(era: Era, traits: Traits): Expectation;

@@ -14,7 +14,6 @@ import { alignUp, defineStruct } from '../memory/struct.ts';
 import type { Mm } from '../mm/mm.ts';
 import { LOCK_CLASS } from '../sync/lock-class.ts';
 import { RW_SEMAPHORE, rwsemInit } from '../sync/rw-semaphore.ts';
-import { srcuInit, srcuWords } from '../sync/srcu.ts';
 import { intervalTreeInit } from './interval-tree.ts';
 import type { Strategy } from './strategy.ts';
 import { UMEM } from './umem.ts';
@@ -42,8 +41,6 @@ export interface Ucontext {
   readonly umemStride: number;
   readonly slab: Slab;
   readonly depotLock: DepotLock;
-  /** SRCU of key lookups: deregistration waits for page-fault handlers. */
-  readonly keySrcu: Addr;
 }
 
 export interface OdpOptions {
@@ -63,7 +60,6 @@ const umemWords = (o: OdpOptions): number => alignUp(UMEM.$words + o.words.umem,
 export const odpRegions = (o: OdpOptions): RegionRequest[] => [
   { name: 'odp.ucontext', words: ucontextWords(o), count: o.mms, line: true },
   { name: 'odp.umem', words: umemWords(o), count: mrSlots(o), line: true },
-  { name: 'odp.keySrcu', words: srcuWords(o.threads), count: 1, line: true },
   ...slabRegions('odp.slab', mrSlots(o) - 1, o.threads, MAGAZINE),
 ];
 
@@ -92,18 +88,14 @@ export function odpViews(
       umemStride: regions['odp.umem']!.stride,
       slab,
       depotLock,
-      keySrcu: regions['odp.keySrcu']!.base,
     };
   });
 }
 
 /** Once for each arena, before the threads start. */
-export function odpInit(mem: Memory, contexts: readonly Ucontext[], threads: number): void {
+export function odpInit(mem: Memory, contexts: readonly Ucontext[]): void {
   contexts.forEach((ctx, i) => {
-    if (i === 0) {
-      slabInit(mem, ctx.slab);
-      srcuInit(mem, ctx.keySrcu, threads, LOCK_CLASS.mr_srcu);
-    }
+    if (i === 0) slabInit(mem, ctx.slab);
     rwsemInit(mem, ctx.umemRwsem, LOCK_CLASS.umem_rwsem);
     intervalTreeInit(mem, ctx.tree);
     ctx.strategy.init(mem, ctx);

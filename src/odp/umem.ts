@@ -16,6 +16,8 @@ export const UMEM = defineStruct('umem', {
   dying: 1,
   mm: 1,
   mutex: { words: MUTEX.$words, line: true },
+  /** Page-fault handlers that use it. Never reset: a handler that came with an old key may touch it for a moment. */
+  users: 1,
 });
 
 export const umemStart = (mem: Int32Array, umem: Addr): number => mem[umem + INTERVAL_NODE.start];

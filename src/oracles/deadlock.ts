@@ -2,7 +2,7 @@ import { type Addr, at } from '../memory/address.ts';
 import { rawLoad } from '../sync/atomics.ts';
 import { HELD, heldAddr, heldMode, TASK, WAIT, waitNodePending } from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
-import { GATE_OUTCOME, gateOpen } from '../trace/gate.ts';
+import { GATE_OUTCOME, gateBlockedOn, gateOpen } from '../trace/gate.ts';
 import { PARK_FINISHED } from '../trace/park.ts';
 import { ORACLE } from './names.ts';
 import { submit, violate } from './report.ts';
@@ -15,11 +15,14 @@ export interface DeadlockWatch {
   /** How many looks in a row have found the same stuck threads. */
   looks: number;
   reported: boolean;
+  /** The first closed set that had a gate in it: why a forced order is impossible. */
+  prevented: readonly Stuck[];
 }
 export const createDeadlockWatch = (threads: number): DeadlockWatch => ({
   epochs: new Int32Array(threads).fill(-1),
   looks: 0,
   reported: false,
+  prevented: [],
 });
 
 /** The same closed set must be seen this often before it is believed. */
@@ -32,7 +35,8 @@ const FREE = -2;
  * - a lock's waiter, when none of the holders is in the set (a holder that runs will release it);
  * - a waiter for a completion or a queue, when any live thread is outside (it might wake it);
  * - a grace period, when no reader is in the set; a drain or a gate, when the thread that it waits for is outside.
- * What is left waits for itself. Words are read racily, so it counts only when `LOOKS` looks find the same threads at the same wait
+ * A sleeper that has been granted what it waits for, and has not run yet, is not in the set: each kind of wait is checked against the
+ * word slept on. What is left waits for itself. Words are read racily, so it counts only when `LOOKS` looks find the same threads at the same wait
  * epochs: a thread that was woken in between has moved on.
  *
  * When a gate is part of it the forced order is impossible under this design: the gate opens, and nothing is reported.
@@ -48,6 +52,7 @@ export function checkDeadlock(actor: Actor, view: OracleView, watch: DeadlockWat
   if (stuck.some(({ kind }) => kind === WAIT.gate)) {
     gateOpen(view.mem, view.gate, GATE_OUTCOME.prevented);
     watch.looks = 0;
+    if (watch.prevented.length === 0) watch.prevented = stuck;
     return false;
   }
   watch.reported = true;
@@ -55,7 +60,8 @@ export function checkDeadlock(actor: Actor, view: OracleView, watch: DeadlockWat
   return true;
 }
 
-interface Stuck {
+/** A thread in a closed set of waits. */
+export interface Stuck {
   readonly tid: number;
   readonly epoch: number;
   readonly kind: number;
@@ -106,10 +112,17 @@ function blockedOn(view: OracleView, s: Stuck, inSet: ReadonlySet<number>, live:
     case WAIT.srcu:
       return holderInSet(view, s.addr, true, inSet);
     case WAIT.drain:
-    case WAIT.gate:
       return inSet.has(s.arg) ? s.arg : FREE;
+    case WAIT.gate: {
+      const on = gateBlockedOn(view.mem, s.addr, s.arg);
+      return inSet.has(on) ? on : FREE;
+    }
+    case WAIT.completion:
+      return rawLoad(view.mem, s.addr) === 0 && inSet.size === live ? -1 : FREE;
+    case WAIT.waitQueue:
+      return rawLoad(view.mem, s.addr) === s.arg && inSet.size === live ? -1 : FREE;
     default:
-      return inSet.size === live ? -1 : FREE;
+      return FREE;
   }
 }
 

@@ -4,7 +4,7 @@ import { checkCpuData, checkDeviceData, checkPoison } from './data-corruption.ts
 import { checkEntriesInSection } from './entry-in-section.ts';
 import { checkStaleDma } from './stale-dma.ts';
 import { checkFaultStarvation, type FaultMeter } from './starvation.ts';
-import { checkPairing, closeForgotten, createLedger } from './unpaired-section.ts';
+import { checkPairing, closeLedger, createLedger } from './unpaired-section.ts';
 import type { OracleView } from './view.ts';
 
 /** The oracles that judge on the thread to which a fact happens; the others run on the supervisor: see audit.ts. */
@@ -31,6 +31,6 @@ export function createObserver(view: OracleView): JudgingObserver {
     countChanged: (actor, umem, value, seq) => checkCount(actor, view, umem, value, seq),
     faultRefused: (actor, umem, vpn, attempt, opportunities) =>
       checkFaultStarvation(actor, view, meter, umem, vpn, attempt, opportunities),
-    finished: (actor) => closeForgotten(actor, view, ledger),
+    finished: (actor) => closeLedger(actor, view, ledger),
   };
 }

@@ -53,11 +53,13 @@ export function checkPairing(
   report(actor, view, cookie, UNPAIRED.endWithoutStart);
 }
 
-/**
- * A start whose section is on the thread's stack no more has missed its end. Called with each later start, and when the thread
- * finishes.
- */
-export function closeForgotten(actor: Actor, view: OracleView, ledger: Ledger): void {
+/** The thread has finished, so it is in no section: whatever is open has missed its end, also one that was never popped. */
+export function closeLedger(actor: Actor, view: OracleView, ledger: Ledger): void {
+  for (; ledger.open > 0; ledger.open--) report(actor, view, ledger.cookie[ledger.open - 1], UNPAIRED.startWithoutEnd);
+}
+
+/** A start whose section is on the thread's stack no more has missed its end. Called with each later start. */
+function closeForgotten(actor: Actor, view: OracleView, ledger: Ledger): void {
   for (let i = ledger.open - 1; i >= 0; i--) {
     if (isOnStack(actor, view.mm, ledger.cookie[i])) continue;
     report(actor, view, ledger.cookie[i], UNPAIRED.startWithoutEnd);

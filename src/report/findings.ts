@@ -28,6 +28,9 @@ export const rateBound95 = (trials: number): number => 3 / trials;
 export function findingWords(cell: CellResult): string[] {
   const found = findings(cell);
   if (found.length > 0) return found.map(({ oracle, count }) => `${oracle} ${grouped(count)}`);
+  const outcomes = Object.entries(cell.orders ?? {}).filter(([, n]) => n > 0);
+  if (outcomes.length > 0 && outcomes.every(([outcome]) => outcome === 'order-prevented'))
+    return ['no violation: this design makes the order impossible'];
   const exposures = exposureCount(cell);
   if (exposures === 0) return ['no exposures: says nothing'];
   return [

@@ -63,6 +63,7 @@ export const contextCount: Strategy = {
     if (load(actor, countOf(ctx)) === 0) return true;
     return waitOn(actor, waitOf(ctx), ticket, timeoutMs);
   },
+  faultWake: (actor, ctx) => wakeUpAll(actor, waitOf(ctx)),
   audit(actor, ctx, umem, report) {
     if (umem !== NULL_ADDR) return;
     const value = actor.mem[countOf(ctx)];

@@ -126,14 +126,14 @@ function waitReleased(actor: Actor, ctx: Ucontext, seq: number): void {
   }
 }
 
-/** The wait of mmu_interval_read_begin, without the lock: wait_event(invalidate_seq != seq). False when it timed out. */
-function waitWhile(actor: Actor, ctx: Ucontext, seq: number, timeoutMs: number): boolean {
-  for (;;) {
-    // The ticket before the look: a wake-up between the look and the sleep moves it.
-    const ticket = waitPrepare(actor, waitOf(ctx));
-    if (load(actor, seqOf(ctx)) !== seq) return true;
-    if (!waitOn(actor, waitOf(ctx), ticket, timeoutMs)) return false;
-  }
+/**
+ * The wait of mmu_interval_read_begin, without the lock: wait_event(invalidate_seq != seq). One sleep: the caller looks for itself
+ * whether the umem is dying. False when it timed out.
+ */
+function waitMoved(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: number): boolean {
+  // The ticket before the look: a wake-up between the look and the sleep moves it.
+  const ticket = waitPrepare(actor, waitOf(ctx));
+  return load(actor, seqOf(ctx)) !== load(actor, ownSeq(umem)) || waitOn(actor, waitOf(ctx), ticket, timeoutMs);
 }
 
 /**
@@ -205,7 +205,8 @@ export const intervalNotifier: Strategy = {
     return collides ? -1 : seq;
   },
   faultCheck: (actor, _ctx, umem, sample) => load(actor, ownSeq(umem)) === sample,
-  faultWait: (actor, ctx, umem, timeoutMs) => waitWhile(actor, ctx, load(actor, ownSeq(umem)), timeoutMs),
+  faultWait: (actor, ctx, umem, timeoutMs) => waitMoved(actor, ctx, umem, timeoutMs),
+  faultWake: (actor, ctx) => wakeUpAll(actor, waitOf(ctx)),
   audit(actor, ctx, umem, report) {
     if (umem !== NULL_ADDR) return;
     const { mem } = actor;

@@ -28,6 +28,7 @@ export const pinned: Strategy = {
   faultBegin: () => 0,
   faultCheck: () => true,
   faultWait: () => true,
+  faultWake() {},
   audit() {},
   expected: () => ({ must: [], may: [], reason: 'pinned pages are not freed' }),
 };

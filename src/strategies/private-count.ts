@@ -7,6 +7,7 @@ import {
   countedEnd,
   countedStart,
   countedWait,
+  countedWake,
   RUNNING,
 } from './running-count.ts';
 
@@ -38,6 +39,7 @@ export const privateCount: Strategy = {
   faultBegin: (actor, _ctx, umem) => countedBegin(actor, umem),
   faultCheck: (actor, _ctx, umem, sample) => countedCheck(actor, umem, sample),
   faultWait: (actor, _ctx, umem, timeoutMs) => countedWait(actor, umem, timeoutMs),
+  faultWake: (actor, _ctx, umem) => countedWake(actor, umem),
   audit: (actor, _ctx, umem, report) => countedAudit(actor, umem, report),
   expected: () => ({
     must: ['counter-underflow'],

@@ -86,3 +86,6 @@ export function countedAudit(actor: Actor, umem: Addr, report: AuditReport): voi
   const value = actor.mem[countAddr(umem)];
   if (value !== 0) report(umem, 'running count', value, 0);
 }
+
+/** The umem is dying: complete_all, as the patch does when it sets the flag. */
+export const countedWake = (actor: Actor, umem: Addr): void => completeAll(actor, completionAddr(umem));

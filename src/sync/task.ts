@@ -14,7 +14,7 @@ export const WAIT = {
   srcu: 7,
   /** Device accesses in flight: waits for the thread whose task id is in `waitArg`. */
   drain: 8,
-  /** A forced order: waits for the thread whose task id is in `waitArg` (-1: any). */
+  /** A forced order: waits for its own step, whose number is in `waitArg`. */
   gate: 9,
   /** Parked at a quiescent point by the supervisor, or at a barrier: not stuck, and wakes nobody until released. */
   park: 10,
@@ -101,7 +101,7 @@ export const createTask = (mem: Memory, tid: number, addr: Addr, hooks: SyncHook
 });
 
 /**
- * Publishes a sleep. The locks of sync/ give as `arg` the address of the word they sleep on. The plain stores are ordered before the sleep by the atomic operation inside `Atomics.wait`; a reader on
+ * Publishes a sleep. The locks of sync/ give as `arg` the address of the word they sleep on, a wait queue its ticket. The plain stores are ordered before the sleep by the atomic operation inside `Atomics.wait`; a reader on
  * another thread that sees an unchanged `waitEpoch` twice has seen one and the same sleep.
  */
 export function publishWait(task: Task, kind: WaitKind, addr: Addr, arg: number, timed: boolean): void {

@@ -36,7 +36,7 @@ export function waitOn(
   const timed = timeoutMs !== Number.POSITIVE_INFINITY;
   const deadline = timed ? nowMs() + timeoutMs : timeoutMs;
   add(task, (q + WAITERS) as Addr, 1);
-  publishWait(task, kind, q, q, timed);
+  publishWait(task, kind, q, ticket, timed);
   let left = timeoutMs;
   for (;;) {
     const result = wait(task, q, ticket, left);

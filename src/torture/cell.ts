@@ -125,7 +125,7 @@ async function watch(run: Run, world: World, sink: CellSink, signal: AbortSignal
     await Promise.race([run.done, new Promise((resolve) => setTimeout(resolve, POLL_MS))]);
     for (const raw of drainViolations(world.oracles)) sink.violation(violationRecord(world, raw));
     const now = performance.now();
-    if (began === 0 && rawLoad(world.mem, at(world.control, CONTROL.go)) === 1) began = now;
+    if (began === 0 && !run.ended && rawLoad(world.mem, at(world.control, CONTROL.go)) === 1) began = now;
     const elapsed = began === 0 ? 0 : now - began;
     if (now - reported >= PROGRESS_MS) {
       sink.progress(progressOf(world, elapsed));

@@ -142,6 +142,8 @@ export function runProgram(task: ThreadTask): ThreadExit {
     rawAdd(mem, at(control, CONTROL.arrived), 1);
     rawNotify(mem, at(control, CONTROL.arrived), 1);
   }
+  // A cell that stops between two iterations: another program may be in the next one, and wait at a gate for this one.
+  gateLeave(actor, world.gate);
   finishThread(cell);
   return { tid: task.tid, started };
 }

@@ -155,6 +155,8 @@ export function cellResult(world: World, end: CellEnd): CellResult {
 }
 
 function notes(end: CellEnd): string[] {
-  if (end.supervisor?.quiet === true) return [];
-  return ['leak and the last audit were not run: not every thread came to rest'];
+  const prevented = end.supervisor?.prevented ?? '';
+  const why = prevented === '' ? [] : [`the forced order was impossible: ${prevented}`];
+  if (end.supervisor?.quiet === true) return why;
+  return [...why, 'leak and the last audit were not run: not every thread came to rest'];
 }

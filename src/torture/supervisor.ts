@@ -11,11 +11,14 @@ import { auditLeaks } from '../oracles/leak.ts';
 import { auditMappings } from '../oracles/stale-mapping.ts';
 import { checkWaitStarvation, createWaitMeters } from '../oracles/starvation.ts';
 import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
+import { lockClassName } from '../sync/lock-class.ts';
+import { WAIT } from '../sync/task.ts';
 import { count } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { GATE_OUTCOME_NAMES, gateArm, gateOutcome } from '../trace/gate.ts';
 import { CONTROL, PARK_FINISHED, parkAll, parkFinished, release, stopping } from '../trace/park.ts';
 import { POINT } from '../trace/points.ts';
+import type { World } from '../world/world.ts';
 import { mapArea, setUpMemory } from './areas.ts';
 import { createVerbRunner, runVerb, type VerbRunner } from './litmus.ts';
 import { openThread, type RoleCell, startBarrier, type ThreadExit, type ThreadTask } from './thread.ts';
@@ -27,12 +30,12 @@ export interface SupervisorExit extends ThreadExit {
   readonly quiet: boolean;
   /** Litmus: how often each outcome of the forced order was seen. */
   readonly orders: Readonly<Record<string, number>>;
+  /** Litmus: why the forced order was impossible, the first time that it was; empty when it never was. */
+  readonly prevented: string;
 }
 
 const TICK_MS = 10;
 const DEADLOCK_MS = 50;
-/** How long a stopping cell may take to come to rest. */
-const FINISH_MS = 3000;
 
 interface Supervision {
   readonly cell: RoleCell;
@@ -53,7 +56,18 @@ export function runSupervisor(task: ThreadTask): SupervisorExit {
   const alive = started && (world.plan.litmus === null ? superviseLoad(s) : superviseLitmus(s));
   const quiet = alive && settle(s) && finalAudit(s);
   cell.observer.finished(actor);
-  return { tid: task.tid, started, deadlocked: s.watch.reported, quiet, orders: s.orders };
+  return { tid: task.tid, started, deadlocked: s.watch.reported, quiet, orders: s.orders, prevented: whyPrevented(s) };
+}
+
+/** The closed set of waits in words. */
+function whyPrevented({ cell, watch }: Supervision): string {
+  const { world } = cell;
+  return watch.prevented
+    .map(({ tid, kind, addr, arg }) => {
+      const on = kind === WAIT.gate ? `step ${arg + 1} of the order` : lockClassName(world.mem, addr);
+      return `${world.plan.threads[tid]?.name} waits for ${on}`;
+    })
+    .join(', ');
 }
 
 /** One look at everybody; false when it named a deadlock. */
@@ -108,16 +122,18 @@ function quiescentAudit({ cell, leaked }: Supervision): void {
   count(cell.actor, COUNTER['audit.done']);
 }
 
-/** Waits until every thread has finished; false when that does not happen, or a deadlock is named meanwhile. */
+const allFinished = ({ mem, parkWords }: World): boolean =>
+  parkWords.every((word) => rawLoad(mem, word) === PARK_FINISHED);
+
+/** Waits until every thread has finished; false when a deadlock is named meanwhile. The main thread says when it has waited enough. */
 function settle(s: Supervision): boolean {
   const { world } = s.cell;
-  const end = performance.now() + FINISH_MS;
-  while (performance.now() < end) {
-    if (world.parkWords.every((word) => rawLoad(world.mem, word) === PARK_FINISHED)) return true;
+  while (!allFinished(world)) {
     if (!look(s)) return false;
+    rawAdd(world.mem, at(world.control, CONTROL.tick), 1);
     rawWait(world.mem, at(world.control, CONTROL.sleep), 0, 20);
   }
-  return false;
+  return true;
 }
 
 /** Everybody has finished: a last look, then all regions go, and nothing may be left. */
@@ -151,7 +167,9 @@ function superviseLitmus(s: Supervision): boolean {
     rawStore(mem, at(control, CONTROL.arrived), 0);
     rawStore(mem, at(control, CONTROL.iteration), i);
     rawNotify(mem, at(control, CONTROL.iteration), Number.POSITIVE_INFINITY);
-    if (!awaitPrograms(s, litmus.programs.length)) return false;
+    const round = awaitPrograms(s, litmus.programs.length);
+    if (round === 'deadlocked') return false;
+    if (round === 'stopped') break;
     const outcome = steps.length === 0 ? 'free' : GATE_OUTCOME_NAMES[gateOutcome(mem, world.gate)];
     s.orders[outcome] = (s.orders[outcome] ?? 0) + 1;
     // Every program waits at the barrier: quiescent without parking.
@@ -163,18 +181,21 @@ function superviseLitmus(s: Supervision): boolean {
   return true;
 }
 
-/** Waits until all programs are through, looking for deadlocks and impossible orders on the way. */
-function awaitPrograms(s: Supervision, programs: number): boolean {
-  const { mem, control, plan } = s.cell.world;
+/**
+ * Waits until all programs are through, looking for deadlocks and impossible orders on the way. `stopped`: a program saw the stop before
+ * it saw this iteration, so that not all will arrive; the others have finished theirs.
+ */
+function awaitPrograms(s: Supervision, programs: number): 'done' | 'stopped' | 'deadlocked' {
+  const { world } = s.cell;
+  const { mem, control } = world;
   const word = at(control, CONTROL.arrived);
-  const end = performance.now() + plan.bounds.hangMs;
   for (;;) {
     const arrived = rawLoad(mem, word);
-    if (arrived >= programs) return true;
-    if (performance.now() > end) return false;
+    if (arrived >= programs) return 'done';
+    if (stopping(mem, control) && allFinished(world)) return 'stopped';
     rawAdd(mem, at(control, CONTROL.tick), 1);
     // A stuck order is seen after a few looks, so they come quickly here.
-    if (rawWait(mem, word, arrived, 5) === 'timed-out' && !look(s)) return false;
+    if (rawWait(mem, word, arrived, 5) === 'timed-out' && !look(s)) return 'deadlocked';
   }
 }
 

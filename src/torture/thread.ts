@@ -1,8 +1,8 @@
 import { at } from '../memory/address.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
-import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
+import { rawAdd, rawCompareExchange, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
 import { clearWait, publishWait, WAIT } from '../sync/task.ts';
-import { CONTROL, parkFinished, parkPoint, stopping } from '../trace/park.ts';
+import { CONTROL, PARK_TASK, parkFinished, parkPoint, stopping } from '../trace/park.ts';
 import { attachThread, type ThreadCell } from '../world/actor.ts';
 import { attachWorld } from '../world/world.ts';
 
@@ -18,7 +18,7 @@ export interface ThreadTask {
 /** What a worker gives back when it ends in order. */
 export interface ThreadExit {
   readonly tid: number;
-  /** false: the start barrier never opened, because another thread did not come. */
+  /** false: the start was given up before the barrier opened. */
   readonly started: boolean;
 }
 
@@ -26,8 +26,6 @@ export interface ThreadExit {
 export interface RoleCell extends ThreadCell {
   readonly thread: ThreadPlan;
 }
-
-const START_TIMEOUT_MS = 15_000;
 
 /** process.hrtime, the one clock that all threads share, in milliseconds. */
 export function hrtimeMs(): number {
@@ -57,21 +55,22 @@ export function openThread(task: ThreadTask): RoleCell {
   return { ...cell, thread: task.plan.threads[task.tid]! };
 }
 
-/** The start barrier: the last to arrive opens it. False when it did not open in time, or the cell was given up. */
+/**
+ * The start barrier: the last to arrive opens it. False when the cell was given up before; how long to wait for everybody is decided
+ * by the main thread alone, so that all leave in the same way.
+ */
 export function startBarrier({ world, actor }: ThreadCell): boolean {
   const { mem, control, threads } = world;
   const go = at(control, CONTROL.go);
+  // Says who has come: whoever is missing still has 0 here.
+  rawStore(mem, at(actor.parkWord, PARK_TASK.serial), 1);
   if (rawAdd(mem, at(control, CONTROL.ready), 1) + 1 === threads) {
-    rawStore(mem, go, 1);
+    // Compare, not store: the main thread may have given the start up.
+    rawCompareExchange(mem, go, 0, 1);
     rawNotify(mem, go, Number.POSITIVE_INFINITY);
   }
   publishWait(actor, WAIT.park, control, 0, true);
-  const end = performance.now() + START_TIMEOUT_MS;
-  while (rawLoad(mem, go) === 0) {
-    const left = end - performance.now();
-    if (left <= 0) break;
-    rawWait(mem, go, 0, left);
-  }
+  while (rawLoad(mem, go) === 0) rawWait(mem, go, 0, 1000);
   clearWait(actor);
   return rawLoad(mem, go) === 1;
 }
@@ -106,15 +105,22 @@ export function finishThread({ actor, observer }: ThreadCell): void {
 /** Below this, a pause is spun: a sleep would take longer. */
 const SPIN_BELOW_US = 100;
 
-/** Rests between two operations. */
+/** A longer pause is slept in slices, each ending at a quiescent point, so that an audit need not wait for it. */
+const PAUSE_SLICE_MS = 20;
+
+/** Rests between two operations, or in one where the caller holds nothing: the thread may be parked here. */
 export function pause({ world, actor }: ThreadCell, us: number): void {
+  const end = performance.now() + us / 1000;
   if (us < SPIN_BELOW_US) {
-    const end = performance.now() + us / 1000;
     while (performance.now() < end);
     return;
   }
-  const stop = at(world.control, CONTROL.stop);
-  publishWait(actor, WAIT.idle, stop, 0, true);
-  rawWait(world.mem, stop, 0, us / 1000);
-  clearWait(actor);
+  const { mem, control } = world;
+  const stop = at(control, CONTROL.stop);
+  for (let left = us / 1000; left > 0 && !stopping(mem, control); left = end - performance.now()) {
+    publishWait(actor, WAIT.idle, stop, 0, true);
+    rawWait(mem, stop, 0, Math.min(left, PAUSE_SLICE_MS));
+    clearWait(actor);
+    parkPoint(actor, actor.control, actor.parkWord);
+  }
 }

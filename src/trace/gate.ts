@@ -54,6 +54,15 @@ export function gateOpen(mem: Memory, gate: Addr, outcome: GateOutcome): void {
 export const gateOutcome = (mem: Memory, gate: Addr): GateOutcome =>
   rawLoad(mem, at(gate, GATE.outcome)) as GateOutcome;
 
+/**
+ * Task id for which a thread waits that arrived at step `mine`; -1 when its turn has come, whether or not it has run since. Read from
+ * the gate itself, not from what the thread published when it fell asleep.
+ */
+export function gateBlockedOn(mem: Memory, gate: Addr, mine: number): number {
+  const position = rawLoad(mem, at(gate, GATE.position));
+  return position < mine ? mem[gate + GATE.steps + 2 * position] : -1;
+}
+
 /** Task id that must move next, or -1 when the order is complete or was given up. */
 export function gateAwaits(mem: Memory, gate: Addr): number {
   const position = rawLoad(mem, at(gate, GATE.position));
@@ -77,12 +86,11 @@ export function gateArrive(task: Task, gate: Addr, point: number): number {
     }
   }
   if (mine < 0) return -1;
-  while (position < mine) {
+  if (position < mine) {
     // Not timed in the sense of the wait-for graph: the slice only guards against a lost wake-up, it never lets the thread on.
-    publishWait(task, WAIT.gate, gate, mem[gate + GATE.steps + 2 * position], false);
-    while (rawLoad(mem, word) === position) wait(task, word, position, SLICE_MS);
+    publishWait(task, WAIT.gate, gate, mine, false);
+    for (; position < mine; position = rawLoad(mem, word)) wait(task, word, position, SLICE_MS);
     clearWait(task);
-    position = rawLoad(mem, word);
   }
   return position === mine ? mine : -1;
 }

@@ -56,8 +56,8 @@ interface Sizes {
 }
 
 /** Sizes of everything, from the plan. Throws `RangeError` that names what does not fit. */
-function sizes(plan: CellPlan): Sizes {
-  const strategy = findStrategy(plan.strategy);
+function sizes(plan: CellPlan, given?: Strategy): Sizes {
+  const strategy = given ?? findStrategy(plan.strategy);
   if (strategy === undefined) throw new RangeError(`no strategy '${plan.strategy}'`);
   const threads = plan.threads.length;
   if (threads > MAX_THREADS) throw new RangeError(`${threads} threads, at most ${MAX_THREADS}`);
@@ -112,14 +112,17 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
   ];
 }
 
-/** Where everything lies: a pure function of the plan, so that every thread finds the same addresses. */
-export function layoutWorld(plan: CellPlan): ArenaLayout {
-  return layoutArena(regionsOf(plan, sizes(plan)));
+/**
+ * Where everything lies: a pure function of the plan, so that every thread finds the same addresses. `strategy` stands in for the
+ * one that the plan names: a design that is in no registry.
+ */
+export function layoutWorld(plan: CellPlan, strategy?: Strategy): ArenaLayout {
+  return layoutArena(regionsOf(plan, sizes(plan, strategy)));
 }
 
-/** A thread's views over an arena that was laid out for `plan`. */
-export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer): World {
-  const s = sizes(plan);
+/** A thread's views over an arena that was laid out for `plan` (and `strategy`, the same in every thread). */
+export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?: Strategy): World {
+  const s = sizes(plan, strategy);
   const layout = layoutArena(regionsOf(plan, s)) as ArenaLayout;
   if (layout.words * 4 > buffer.byteLength) throw new RangeError('the arena is smaller than its plan');
   const mem: Memory = new Int32Array(buffer);
@@ -183,5 +186,5 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer): World {
 export function initWorld(world: World): void {
   mmInit(world.mem, world.mm);
   hcaInit(world.mem, world.hca);
-  odpInit(world.mem, world.contexts, world.threads);
+  odpInit(world.mem, world.contexts);
 }

@@ -106,7 +106,7 @@ const actor: Actor = data.perturbed
   ? {
       ...made,
       perturb: createPerturb(
-        { site: 0.6, fire: 0.1, spinMaxUs: 20, sleep: 0.1, sleepMaxUs: 200 },
+        { site: 0.6, fire: 0.1, spinMaxUs: 20, sleep: 0.1, sleepMaxUs: 200, always: [] },
         data.seed,
         sharedWord(plan, 2),
       ),

@@ -71,6 +71,12 @@ describe('the matrix table', () => {
     expect(matrixReport([cellResult(), cellResult({ seed: 2 })], options)[4]).toContain('context-count seed=2');
   });
 
+  it('says that an order was impossible only when it was so each time', () => {
+    const litmus = (orders: Record<string, number>) => findingWords(cellResult({ kind: 'litmus', orders }))[0];
+    expect(litmus({ 'order-prevented': 20 })).toBe('no violation: this design makes the order impossible');
+    expect(litmus({ 'order-prevented': 19, complete: 1 })).toContain('0 violations in 1,500 exposures');
+  });
+
   it('never says "0 violations" without exposures', () => {
     expect(findingWords(cellResult({ exposures: {} }))).toEqual(['no exposures: says nothing']);
     expect(findingWords(cellResult({ exposures: { x: 3 } }))[0]).toContain('0 violations in 3 exposures');

@@ -65,6 +65,18 @@ describe('a timeline', () => {
     expect(lines.filter((line) => line.includes('> '))).toHaveLength(1);
   });
 
+  it('gives the supervisor no column, though it prepared the memory', () => {
+    const window = [
+      { tid: 4, timeMs: 99.1, point: 'cpu.write' as const, args: [4, 1, 1] as const, op: 1 },
+      ...underflow().window,
+      { tid: 4, timeMs: 99.99, point: 'verb.end' as const, args: [1, 0, 0] as const, op: 1 },
+    ];
+    const lines = draw({ thread: { tid: 4, name: 'supervisor' }, oracle: 'counter-leak', window });
+    expect(lines[4]).not.toContain('supervisor');
+    expect(lines.find((line) => line.includes('> '))).toContain('umem.uncounted');
+    expect(lines.at(-1)).toContain('supervisor');
+  });
+
   it('says so when nothing was recorded', () => {
     expect(draw({ window: [] }).join('\n')).toContain('no points were recorded');
   });
