@@ -1,9 +1,20 @@
-import { type Addr, at } from '../memory/address.ts';
-import { add, exchange, load, notify, or, store, wait } from '../sync/atomics.ts';
-import { clearWait, publishWait, WAIT } from '../sync/task.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { ENTRY_PINNED, ENTRY_VALID, type Hca, MKEY, mkeyAddr, QP, qpAddr } from './device.ts';
+import type { Addr } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as taskModule from '../sync/task.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import type { Hca } from './device.ts';
+import * as deviceModule from './device.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { add, exchange, load, notify, or, store, wait } = atomicsModule;
+const { clearWait, publishWait, WAIT } = taskModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { ENTRY_PINNED, ENTRY_VALID, MKEY, mkeyAddr, QP, qpAddr } = deviceModule;
 
 /** Address of the entry of page `page` (0-based within the region) of key `index`. */
 export const entryAddr = (hca: Hca, index: number, page: number): Addr => at(hca.mtt, index * hca.mttPages + page);

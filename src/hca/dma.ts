@@ -1,26 +1,41 @@
-import { at, type Vpn } from '../memory/address.ts';
-import { frameGeneration, stampRead, stampWrite } from '../mm/frame.ts';
-import { OUTCOME, type Outcome } from '../mm/outcome.ts';
-import { load } from '../sync/atomics.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
+import type { Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as frameModule from '../mm/frame.ts';
+import type { Outcome } from '../mm/outcome.ts';
+import * as outcomeModule from '../mm/outcome.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
 import type { DmaAccess } from '../trace/observer.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import {
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import type { Hca } from './device.ts';
+import * as deviceModule from './device.ts';
+import * as devicePageTableModule from './device-page-table.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { frameGeneration, stampRead, stampWrite } = frameModule;
+const { OUTCOME } = outcomeModule;
+const { load } = atomicsModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const {
   ENTRY_GENERATION_MASK,
   ENTRY_PINNED,
   ENTRY_VALID,
   ENTRY_WRITE,
   entryFrame,
   entryGeneration,
-  type Hca,
   keyIndex,
   MKEY,
   mkeyAddr,
   qpAddr,
-} from './device.ts';
-import { accessBegin, accessEnd, entryAddr, identityAddr } from './device-page-table.ts';
+} = deviceModule;
+const { accessBegin, accessEnd, entryAddr, identityAddr } = devicePageTableModule;
 
 /** An object for `dmaAccess` to fill: one for each DMA thread. */
 export const createDmaAccess = (): DmaAccess => ({

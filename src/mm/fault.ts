@@ -1,22 +1,40 @@
-import { type Addr, at, NULL_ADDR, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
-import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
-import { downRead, upRead } from '../sync/rw-semaphore.ts';
-import { spinLock, spinUnlock } from '../sync/spin-lock.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import { type File, filemapAddFolio, filemapGetFolio, fileSize } from './file.ts';
-import { allocFrame, FRAME, frameAddr, putFrame, stampRead, stampWrite } from './frame.ts';
+import type { Addr, Pfn, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import * as spinLockModule from '../sync/spin-lock.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import type { File } from './file.ts';
+import * as fileModule from './file.ts';
+import * as frameModule from './frame.ts';
 import type { Mm } from './mm.ts';
-import { OUTCOME, type Outcome } from './outcome.ts';
-import { followPage, installPte, PTE, pteFrame, ptlOf } from './page-table.ts';
-import { findVma, VMA, vmaIdentity, vmaIsFile, vmaPgoff, vmaWritable } from './vma.ts';
+import type { Outcome } from './outcome.ts';
+import * as outcomeModule from './outcome.ts';
+import * as pageTableModule from './page-table.ts';
+import * as vmaModule from './vma.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_ADDR, NULL_PFN } = addressModule;
+const { mutexLock, mutexUnlock } = mutexModule;
+const { downRead, upRead } = rwSemaphoreModule;
+const { spinLock, spinUnlock } = spinLockModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { filemapAddFolio, filemapGetFolio, fileSize } = fileModule;
+const { allocFrame, FRAME, frameAddr, putFrame, stampRead, stampWrite } = frameModule;
+const { OUTCOME } = outcomeModule;
+const { followPage, installPte, PTE, pteFrame, ptlOf } = pageTableModule;
+const { findVma, VMA, vmaIdentity, vmaIsFile, vmaPgoff, vmaWritable } = vmaModule;
 
 /** A page that was faulted in may be gone before it is used; after so many rounds the answer is EAGAIN, never a loop without end. */
 const FAULT_ROUNDS_MAX = 1000;
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const FAILED = COUNTER['fail.touch'];
 const WRITES = COUNTER['op.touchWrite'];
 const READS = COUNTER['op.touchRead'];

@@ -1,13 +1,28 @@
-import { type Addr, at, type Memory, NULL_PFN, type Pfn } from '../memory/address.ts';
-import { type DepotLock, type Slab, slabAlloc, slabFree, slabInit, slabInUse } from '../memory/slab.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { add, load, rawLoad, rawStore, store } from '../sync/atomics.ts';
-import { LOCK_CLASS } from '../sync/lock-class.ts';
-import { MUTEX, mutexInit } from '../sync/mutex.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
+import type { Addr, Memory, Pfn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import type { DepotLock, Slab } from '../memory/slab.ts';
+import * as slabModule from '../memory/slab.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as lockClassModule from '../sync/lock-class.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_PFN } = addressModule;
+const { slabAlloc, slabFree, slabInit, slabInUse } = slabModule;
+const { defineStruct } = structModule;
+const { add, load, rawLoad, rawStore, store } = atomicsModule;
+const { LOCK_CLASS } = lockClassModule;
+const { MUTEX, mutexInit } = mutexModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
 
 /** A page frame: the kernel's struct page, with the page's payload shrunk to a stamp. */
 export const FRAME = defineStruct('frame', {
@@ -49,7 +64,6 @@ export interface FramePool {
 
 export const frameAddr = (frames: FramePool, pfn: Pfn): Addr => at(frames.base, pfn * frames.stride);
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const FREED = POINT['frame.freed'];
 const FAILED = COUNTER['fail.allocation'];
 const REFCOUNT = FRAME.refcount;

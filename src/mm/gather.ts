@@ -1,16 +1,22 @@
 import type { Pfn } from '../memory/address.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { putFrame } from './frame.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as frameModule from './frame.ts';
 import type { MmWorld } from './mm.ts';
-import { GATHER_FRAMES, MM_TASK, mmTaskAddr } from './section.ts';
+import * as sectionModule from './section.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { putFrame } = frameModule;
+const { GATHER_FRAMES, MM_TASK, mmTaskAddr } = sectionModule;
 
 /**
  * mmu_gather: frames whose entries were cleared are kept in the thread's batch and released by `tlbFinish`, which the
  * invalidator calls after its section has ended. There is no TLB here: the CPU looks each page up anew.
  */
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const COUNT = MM_TASK.gatherCount;
 const GATHER = MM_TASK.gather;
 const CAPACITY = GATHER_FRAMES;

@@ -1,15 +1,26 @@
 import type { Addr, Vpn } from '../memory/address.ts';
-import { downRead, upRead } from '../sync/rw-semaphore.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
 import type { Mm } from './mm.ts';
-import { OUTCOME, type Outcome } from './outcome.ts';
-import { zapPageRangeSingle } from './rmap.ts';
-import { firstMapped, rangeValid, VMA } from './vma.ts';
+import type { Outcome } from './outcome.ts';
+import * as outcomeModule from './outcome.ts';
+import * as rmapModule from './rmap.ts';
+import * as vmaModule from './vma.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { downRead, upRead } = rwSemaphoreModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { OUTCOME } = outcomeModule;
+const { zapPageRangeSingle } = rmapModule;
+const { firstMapped, rangeValid, VMA } = vmaModule;
+
 const ENTER = POINT['madvise.enter'];
 const MADVISES = COUNTER['op.madvise'];
 const VMA_LAST = VMA.last;

@@ -1,24 +1,20 @@
-import { type Addr, at, type Vpn } from '../memory/address.ts';
-import { load, store } from '../sync/atomics.ts';
-import { srcuReadLock, srcuReadUnlock, synchronizeSrcu } from '../sync/srcu.ts';
-import { type Actor, count, now } from '../trace/actor.ts';
-import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
-import { HISTOGRAM_DOUBLES, histogramAdd } from '../trace/histogram.ts';
-import { NOTIFIER_CALL } from '../trace/observer.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import { MAX_SUBSCRIPTIONS, MM, type Mm } from './mm.ts';
-import { OUTCOME, type Outcome } from './outcome.ts';
-import {
-  currentSection,
-  MM_TASK,
-  mmTaskAddr,
-  othersOverlap,
-  popSection,
-  pushSection,
-  SECTION,
-  type SectionEvent,
-} from './section.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as srcuModule from '../sync/srcu.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as histogramModule from '../trace/histogram.ts';
+import * as observerModule from '../trace/observer.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import type { Mm } from './mm.ts';
+import * as mmModule from './mm.ts';
+import type { Outcome } from './outcome.ts';
+import * as outcomeModule from './outcome.ts';
+import type { SectionEvent } from './section.ts';
+import * as sectionModule from './section.ts';
 
 export {
   isSectionActive,
@@ -29,6 +25,20 @@ export {
   sectionsBegun,
   sectionsOverlapping,
 } from './section.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { load, store } = atomicsModule;
+const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
+const { count, now } = actorModule;
+const { COUNTER, HISTOGRAM } = countersModule;
+const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
+const { NOTIFIER_CALL } = observerModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { MAX_SUBSCRIPTIONS, MM } = mmModule;
+const { OUTCOME } = outcomeModule;
+const { currentSection, MM_TASK, mmTaskAddr, othersOverlap, popSection, pushSection, SECTION } = sectionModule;
 
 /**
  * mmu_notifier and its ops. A JS object with functions cannot be shared, so each thread has its own set, the same subscription
@@ -44,7 +54,6 @@ export interface Subscription {
   release(actor: Actor): void;
 }
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const STARTING = POINT['section.starting'];
 const STARTED = POINT['section.started'];
 const ENDING = POINT['section.ending'];

@@ -1,10 +1,18 @@
-import { type Addr, at, LINE_WORDS, type Memory, type Pfn, type Vpn } from '../memory/address.ts';
-import { add } from '../sync/atomics.ts';
-import { spinLock, spinUnlock } from '../sync/spin-lock.ts';
+import type { Addr, Memory, Pfn, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as spinLockModule from '../sync/spin-lock.ts';
 import type { Actor } from '../trace/actor.ts';
-import { FRAME, frameAddr, frameGeneration, getFrame, isFileIdentity } from './frame.ts';
-import { tlbBatchFull, tlbFlush, tlbGather } from './gather.ts';
+import * as frameModule from './frame.ts';
+import * as gatherModule from './gather.ts';
 import type { Mm } from './mm.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, LINE_WORDS } = addressModule;
+const { add } = atomicsModule;
+const { spinLock, spinUnlock } = spinLockModule;
+const { FRAME, frameAddr, frameGeneration, getFrame, isFileIdentity } = frameModule;
+const { tlbBatchFull, tlbFlush, tlbGather } = gatherModule;
 
 /**
  * A page-table entry is one word: present, write, frame << 4; 0 is none. It and its word of `identityOf` are read and written under
@@ -13,7 +21,6 @@ import type { Mm } from './mm.ts';
 export const PTE = { present: 1, write: 2 } as const;
 const PTE_FRAME_SHIFT = 4;
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const LINE = LINE_WORDS;
 const MAPCOUNT = FRAME.mapcount;
 

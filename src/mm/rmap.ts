@@ -1,17 +1,30 @@
-import { type Addr, NULL_ADDR, type Vpn } from '../memory/address.ts';
-import { downRead, upRead } from '../sync/rw-semaphore.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import { FILE, type File } from './file.ts';
-import { tlbFinish } from './gather.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import type { File } from './file.ts';
+import * as fileModule from './file.ts';
+import * as gatherModule from './gather.ts';
 import type { Mm, MmWorld } from './mm.ts';
-import { invalidateRangeEnd, invalidateRangeStart } from './notifier.ts';
-import { zapPteRange } from './page-table.ts';
-import { SECTION_EVENT } from './section.ts';
-import { VMA } from './vma.ts';
+import * as notifierModule from './notifier.ts';
+import * as pageTableModule from './page-table.ts';
+import * as sectionModule from './section.ts';
+import * as vmaModule from './vma.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { NULL_ADDR } = addressModule;
+const { downRead, upRead } = rwSemaphoreModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { FILE } = fileModule;
+const { tlbFinish } = gatherModule;
+const { invalidateRangeEnd, invalidateRangeStart } = notifierModule;
+const { zapPteRange } = pageTableModule;
+const { SECTION_EVENT } = sectionModule;
+const { VMA } = vmaModule;
+
 const CLEARED = POINT['section.cleared'];
 const CLEAR = SECTION_EVENT.clear;
 

@@ -1,8 +1,14 @@
-import { type Addr, at, type Vpn } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { load, store } from '../sync/atomics.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from '../sync/atomics.ts';
 import type { Actor } from '../trace/actor.ts';
 import type { Mm, MmWorld } from './mm.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
+const { load, store } = atomicsModule;
 
 /** How deep one thread may nest sections: an invalidation, reclaim in it, and room for two more. */
 export const MAX_SECTIONS = 4;

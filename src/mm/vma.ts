@@ -1,11 +1,21 @@
-import { type Addr, at, type Memory, NULL_ADDR, type Vpn } from '../memory/address.ts';
-import { slabAlloc, slabFree } from '../memory/slab.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { downWrite, upWrite } from '../sync/rw-semaphore.ts';
+import type { Addr, Memory, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as slabModule from '../memory/slab.ts';
+import * as structModule from '../memory/struct.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
-import { FILE, type File } from './file.ts';
-import { fileIdentity } from './frame.ts';
+import type { File } from './file.ts';
+import * as fileModule from './file.ts';
+import * as frameModule from './frame.ts';
 import type { Mm, MmWorld } from './mm.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_ADDR } = addressModule;
+const { slabAlloc, slabFree } = slabModule;
+const { defineStruct } = structModule;
+const { downWrite, upWrite } = rwSemaphoreModule;
+const { FILE } = fileModule;
+const { fileIdentity } = frameModule;
 
 /** vm_area_struct. Written under mmap_lock W; the bounds of a file's VMA also under the file's i_mmap_rwsem W. */
 export const VMA = defineStruct('vma', {

@@ -1,22 +1,35 @@
-import { deviceZap } from '../hca/device-page-table.ts';
-import { type Addr, at, NULL_ADDR, type Vpn } from '../memory/address.ts';
+import * as devicePageTableModule from '../hca/device-page-table.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
 import type { Subscription } from '../mm/notifier.ts';
-import { sectionsOverlapping } from '../mm/section.ts';
-import { store } from '../sync/atomics.ts';
-import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
-import { downWrite, upWrite } from '../sync/rw-semaphore.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import {
-  intervalTreeInsert,
-  intervalTreeIterFirst,
-  intervalTreeIterNext,
-  intervalTreeRemove,
-} from './interval-tree.ts';
-import { forEachUmem, UCONTEXT, type Ucontext } from './ucontext.ts';
-import { UMEM, umemLast, umemMutex, umemStart } from './umem.ts';
+import * as sectionModule from '../mm/section.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import * as intervalTreeModule from './interval-tree.ts';
+import type { Ucontext } from './ucontext.ts';
+import * as ucontextModule from './ucontext.ts';
+import * as umemModule from './umem.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { deviceZap } = devicePageTableModule;
+const { at, NULL_ADDR } = addressModule;
+const { sectionsOverlapping } = sectionModule;
+const { store } = atomicsModule;
+const { mutexLock, mutexUnlock } = mutexModule;
+const { downWrite, upWrite } = rwSemaphoreModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { intervalTreeInsert, intervalTreeIterFirst, intervalTreeIterNext, intervalTreeRemove } = intervalTreeModule;
+const { forEachUmem, UCONTEXT } = ucontextModule;
+const { UMEM, umemLast, umemMutex, umemStart } = umemModule;
 
 /** The first umem that overlaps start .. last, or 0. The caller guards the tree. */
 export const firstOverlap = (actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Addr =>

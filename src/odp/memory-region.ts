@@ -1,34 +1,51 @@
-import {
-  ENTRY_PINNED,
-  ENTRY_VALID,
-  ENTRY_WRITE,
-  entryFrame,
-  keyIndex,
-  MKEY,
-  makeEntry,
-  makeKey,
-  mkeyAddr,
-} from '../hca/device.ts';
-import { deviceMap, deviceZap, entryAddr } from '../hca/device-page-table.ts';
-import { type Addr, at, NULL_ADDR, type Vpn } from '../memory/address.ts';
-import { slabAlloc, slabFree } from '../memory/slab.ts';
-import { getUserPage } from '../mm/fault.ts';
-import { putFrame } from '../mm/frame.ts';
-import { OUTCOME, type Outcome } from '../mm/outcome.ts';
-import { add, compareExchange, load, notify, store, wait } from '../sync/atomics.ts';
-import { LOCK_CLASS } from '../sync/lock-class.ts';
-import { mutexInit, mutexLock, mutexUnlock } from '../sync/mutex.ts';
-import { downRead, downWrite, upRead, upWrite } from '../sync/rw-semaphore.ts';
-import { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } from '../sync/task.ts';
-import { type Actor, count, now, recordLatency } from '../trace/actor.ts';
-import { COUNTER, HISTOGRAM } from '../trace/counters.ts';
-import { opBegin, opEnd, WAITING_OP } from '../trace/park.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
-import { INTERVAL_NODE, intervalNodeInit } from './interval-tree.ts';
+import * as deviceModule from '../hca/device.ts';
+import * as devicePageTableModule from '../hca/device-page-table.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as slabModule from '../memory/slab.ts';
+import * as faultModule from '../mm/fault.ts';
+import * as frameModule from '../mm/frame.ts';
+import type { Outcome } from '../mm/outcome.ts';
+import * as outcomeModule from '../mm/outcome.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as lockClassModule from '../sync/lock-class.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import * as taskModule from '../sync/task.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as parkModule from '../trace/park.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+import * as intervalTreeModule from './interval-tree.ts';
 import type { Era } from './strategy.ts';
-import { type Ucontext, umemAddr } from './ucontext.ts';
-import { UMEM, umemExt, umemLast, umemMutex, umemStart } from './umem.ts';
+import type { Ucontext } from './ucontext.ts';
+import * as ucontextModule from './ucontext.ts';
+import * as umemModule from './umem.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { ENTRY_PINNED, ENTRY_VALID, ENTRY_WRITE, entryFrame, keyIndex, MKEY, makeEntry, makeKey, mkeyAddr } =
+  deviceModule;
+const { deviceMap, deviceZap, entryAddr } = devicePageTableModule;
+const { at, NULL_ADDR } = addressModule;
+const { slabAlloc, slabFree } = slabModule;
+const { getUserPage } = faultModule;
+const { putFrame } = frameModule;
+const { OUTCOME } = outcomeModule;
+const { add, compareExchange, load, notify, store, wait } = atomicsModule;
+const { LOCK_CLASS } = lockClassModule;
+const { mutexInit, mutexLock, mutexUnlock } = mutexModule;
+const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
+const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
+const { count, now, recordLatency } = actorModule;
+const { COUNTER, HISTOGRAM } = countersModule;
+const { opBegin, opEnd, WAITING_OP } = parkModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
+const { INTERVAL_NODE, intervalNodeInit } = intervalTreeModule;
+const { umemAddr } = ucontextModule;
+const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 
 /**
  * Registers pages start .. start + pages - 1 for on-demand paging (ibv_reg_mr with IBV_ACCESS_ON_DEMAND; ib_umem_odp_get).

@@ -1,7 +1,14 @@
-import { type Addr, at } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { MUTEX } from '../sync/mutex.ts';
-import { INTERVAL_NODE } from './interval-tree.ts';
+import type { Addr } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as intervalTreeModule from './interval-tree.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
+const { MUTEX } = mutexModule;
+const { INTERVAL_NODE } = intervalTreeModule;
 
 /**
  * A registered range (ib_umem_odp). The interval node comes first, so that a node's address is its umem's. A strategy's own words

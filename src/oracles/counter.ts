@@ -1,11 +1,21 @@
-import { type Addr, NULL_ADDR } from '../memory/address.ts';
+import type { Addr } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
-import { forEachUmem } from '../odp/ucontext.ts';
-import { UMEM, umemLast, umemStart } from '../odp/umem.ts';
+import * as ucontextModule from '../odp/ucontext.ts';
+import * as umemModule from '../odp/umem.ts';
 import type { Actor } from '../trace/actor.ts';
-import { ORACLE } from './names.ts';
-import { submit, violate } from './report.ts';
-import { type OracleView, VIOLATION } from './view.ts';
+import * as namesModule from './names.ts';
+import * as reportModule from './report.ts';
+import type { OracleView } from './view.ts';
+import * as viewModule from './view.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { NULL_ADDR } = addressModule;
+const { forEachUmem } = ucontextModule;
+const { UMEM, umemLast, umemStart } = umemModule;
+const { ORACLE } = namesModule;
+const { submit, violate } = reportModule;
+const { VIOLATION } = viewModule;
 
 /** counter-underflow: a running count has gone below zero. No design means a count to do that. */
 export function checkCount(actor: Actor, view: OracleView, umem: Addr, value: number, seq: number): void {

@@ -1,11 +1,22 @@
-import { ENTRY_PINNED, ENTRY_VALID, entryFrame, entryGeneration, MKEY, mkeyAddr } from '../hca/device.ts';
-import { deviceReach, entryAddr } from '../hca/device-page-table.ts';
-import { at, type Vpn } from '../memory/address.ts';
-import { rawLoad } from '../sync/atomics.ts';
+import * as deviceModule from '../hca/device.ts';
+import * as devicePageTableModule from '../hca/device-page-table.ts';
+import type { Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as atomicsModule from '../sync/atomics.ts';
 import type { Actor } from '../trace/actor.ts';
-import { ORACLE } from './names.ts';
-import { submit, violate } from './report.ts';
-import { type OracleView, VIOLATION } from './view.ts';
+import * as namesModule from './names.ts';
+import * as reportModule from './report.ts';
+import type { OracleView } from './view.ts';
+import * as viewModule from './view.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { ENTRY_PINNED, ENTRY_VALID, entryFrame, entryGeneration, MKEY, mkeyAddr } = deviceModule;
+const { deviceReach, entryAddr } = devicePageTableModule;
+const { at } = addressModule;
+const { rawLoad } = atomicsModule;
+const { ORACLE } = namesModule;
+const { submit, violate } = reportModule;
+const { VIOLATION } = viewModule;
 
 /**
  * Just before its section ends, the invalidator looks whether the device can reach its range: between the return of start and end

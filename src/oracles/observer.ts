@@ -1,11 +1,20 @@
 import type { Observer } from '../trace/observer.ts';
-import { checkCount } from './counter.ts';
-import { checkCpuData, checkDeviceData, checkPoison } from './data-corruption.ts';
-import { checkEntriesInSection } from './entry-in-section.ts';
-import { checkStaleDma } from './stale-dma.ts';
-import { checkFaultStarvation, type FaultMeter } from './starvation.ts';
-import { checkPairing, closeLedger, createLedger } from './unpaired-section.ts';
+import * as counterModule from './counter.ts';
+import * as dataCorruptionModule from './data-corruption.ts';
+import * as entryInSectionModule from './entry-in-section.ts';
+import * as staleDmaModule from './stale-dma.ts';
+import type { FaultMeter } from './starvation.ts';
+import * as starvationModule from './starvation.ts';
+import * as unpairedSectionModule from './unpaired-section.ts';
 import type { OracleView } from './view.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { checkCount } = counterModule;
+const { checkCpuData, checkDeviceData, checkPoison } = dataCorruptionModule;
+const { checkEntriesInSection } = entryInSectionModule;
+const { checkStaleDma } = staleDmaModule;
+const { checkFaultStarvation } = starvationModule;
+const { checkPairing, closeLedger, createLedger } = unpairedSectionModule;
 
 /** The oracles that judge on the thread to which a fact happens; the others run on the supervisor: see audit.ts. */
 export interface JudgingObserver extends Observer {

@@ -1,10 +1,19 @@
 import type { MmWorld } from '../mm/mm.ts';
-import { MM_TASK, mmTaskAddr, SECTION, sectionAddr } from '../mm/section.ts';
+import * as sectionModule from '../mm/section.ts';
 import type { Actor } from '../trace/actor.ts';
-import { NOTIFIER_CALL, type NotifierCall } from '../trace/observer.ts';
-import { ORACLE } from './names.ts';
-import { submit, violate } from './report.ts';
-import { type OracleView, VIOLATION } from './view.ts';
+import type { NotifierCall } from '../trace/observer.ts';
+import * as observerModule from '../trace/observer.ts';
+import * as namesModule from './names.ts';
+import * as reportModule from './report.ts';
+import type { OracleView } from './view.ts';
+import * as viewModule from './view.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { MM_TASK, mmTaskAddr, SECTION, sectionAddr } = sectionModule;
+const { NOTIFIER_CALL } = observerModule;
+const { ORACLE } = namesModule;
+const { submit, violate } = reportModule;
+const { VIOLATION } = viewModule;
 
 /** Why unpaired-section fired; in the record's `reason`. */
 export const UNPAIRED = { endWithoutStart: 0, startWithoutEnd: 1 } as const;

@@ -1,12 +1,21 @@
-import { at, NULL_ADDR } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { OUTCOME } from '../mm/outcome.ts';
-import { insertUnderRwsem, removeUnderRwsem, zapOverlaps } from '../odp/invalidation.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as outcomeModule from '../mm/outcome.ts';
+import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
-import { add, load } from '../sync/atomics.ts';
-import { downRead, upRead } from '../sync/rw-semaphore.ts';
-import { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } from '../sync/wait-queue.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import * as waitQueueModule from '../sync/wait-queue.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_ADDR } = addressModule;
+const { defineStruct } = structModule;
+const { OUTCOME } = outcomeModule;
+const { insertUnderRwsem, removeUnderRwsem, zapOverlaps } = invalidationModule;
+const { add, load } = atomicsModule;
+const { downRead, upRead } = rwSemaphoreModule;
+const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
 
 const CONTEXT = defineStruct('context_count', {
   count: { words: 1, line: true },

@@ -1,20 +1,39 @@
-import { type Addr, at, NULL_ADDR } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { OUTCOME } from '../mm/outcome.ts';
-import { intervalNodeInTree } from '../odp/interval-tree.ts';
-import { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } from '../odp/invalidation.ts';
+import type { Addr } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as outcomeModule from '../mm/outcome.ts';
+import * as intervalTreeModule from '../odp/interval-tree.ts';
+import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
-import { UMEM, umemExt, umemLast, umemMutex, umemStart } from '../odp/umem.ts';
-import { load, store } from '../sync/atomics.ts';
-import { LOCK_CLASS } from '../sync/lock-class.ts';
-import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
-import { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock.ts';
-import { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } from '../sync/wait-queue.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
+import * as umemModule from '../odp/umem.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as lockClassModule from '../sync/lock-class.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as spinLockModule from '../sync/spin-lock.ts';
+import * as waitQueueModule from '../sync/wait-queue.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_ADDR } = addressModule;
+const { defineStruct } = structModule;
+const { OUTCOME } = outcomeModule;
+const { intervalNodeInTree } = intervalTreeModule;
+const { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } = invalidationModule;
+const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
+const { load, store } = atomicsModule;
+const { LOCK_CLASS } = lockClassModule;
+const { mutexLock, mutexUnlock } = mutexModule;
+const { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } = spinLockModule;
+const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
 
 /** struct mmu_notifier_subscriptions, as far as interval notifiers use it. */
 const SUBSCRIPTIONS = defineStruct('mmu_notifier_subscriptions', {

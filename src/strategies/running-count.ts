@@ -1,18 +1,36 @@
-import { type Addr, at, NULL_ADDR, type Vpn } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { OUTCOME, type Outcome } from '../mm/outcome.ts';
-import { firstOverlap, nextOverlap, zapUmem } from '../odp/invalidation.ts';
+import type { Addr, Vpn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import type { Outcome } from '../mm/outcome.ts';
+import * as outcomeModule from '../mm/outcome.ts';
+import * as invalidationModule from '../odp/invalidation.ts';
 import type { AuditReport } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
-import { UMEM, umemExt, umemMutex } from '../odp/umem.ts';
-import { load, store } from '../sync/atomics.ts';
-import { COMPLETION, completeAll, reinitCompletion, waitForCompletionTimeout } from '../sync/completion.ts';
-import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
-import { downRead, upRead } from '../sync/rw-semaphore.ts';
-import { type Actor, count } from '../trace/actor.ts';
-import { COUNTER } from '../trace/counters.ts';
-import { point } from '../trace/point.ts';
-import { POINT } from '../trace/points.ts';
+import * as umemModule from '../odp/umem.ts';
+import * as atomicsModule from '../sync/atomics.ts';
+import * as completionModule from '../sync/completion.ts';
+import * as mutexModule from '../sync/mutex.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import type { Actor } from '../trace/actor.ts';
+import * as actorModule from '../trace/actor.ts';
+import * as countersModule from '../trace/counters.ts';
+import * as pointModule from '../trace/point.ts';
+import * as pointsModule from '../trace/points.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, NULL_ADDR } = addressModule;
+const { defineStruct } = structModule;
+const { OUTCOME } = outcomeModule;
+const { firstOverlap, nextOverlap, zapUmem } = invalidationModule;
+const { UMEM, umemExt, umemMutex } = umemModule;
+const { load, store } = atomicsModule;
+const { COMPLETION, completeAll, reinitCompletion, waitForCompletionTimeout } = completionModule;
+const { mutexLock, mutexUnlock } = mutexModule;
+const { downRead, upRead } = rwSemaphoreModule;
+const { count } = actorModule;
+const { COUNTER } = countersModule;
+const { point } = pointModule;
+const { POINT } = pointsModule;
 
 /**
  * The steps that the designs with one running count for each umem share (RFC and v1 of "on demand paging", 2014). The count and the

@@ -10,45 +10,58 @@ import type { Task } from './task.ts';
  * All are sequentially consistent, as everything in `Atomics` is.
  */
 
-export const load = (task: Task, a: Addr): number => Atomics.load(task.mem, a);
+// Private constants: without the two look-ups of `Atomics.load` a function here is small enough to be inlined everywhere.
+const {
+  load: atomicLoad,
+  store: atomicStore,
+  add: atomicAdd,
+  or: atomicOr,
+  and: atomicAnd,
+  exchange: atomicExchange,
+  compareExchange: atomicCompareExchange,
+  wait: atomicWait,
+  notify: atomicNotify,
+} = Atomics;
+
+export const load = (task: Task, a: Addr): number => atomicLoad(task.mem, a);
 export const store = (task: Task, a: Addr, v: number): void => {
-  Atomics.store(task.mem, a, v);
+  atomicStore(task.mem, a, v);
 };
 /** Returns the value before the addition. */
-export const add = (task: Task, a: Addr, v: number): number => Atomics.add(task.mem, a, v);
+export const add = (task: Task, a: Addr, v: number): number => atomicAdd(task.mem, a, v);
 /** Returns the value before the or. */
-export const or = (task: Task, a: Addr, v: number): number => Atomics.or(task.mem, a, v);
+export const or = (task: Task, a: Addr, v: number): number => atomicOr(task.mem, a, v);
 /** Returns the value before the and. */
-export const and = (task: Task, a: Addr, v: number): number => Atomics.and(task.mem, a, v);
+export const and = (task: Task, a: Addr, v: number): number => atomicAnd(task.mem, a, v);
 /** Returns the value before the exchange. */
-export const exchange = (task: Task, a: Addr, v: number): number => Atomics.exchange(task.mem, a, v);
+export const exchange = (task: Task, a: Addr, v: number): number => atomicExchange(task.mem, a, v);
 /** Returns the value found; it was replaced when that equals `expected`. */
 export const compareExchange = (task: Task, a: Addr, expected: number, v: number): number =>
-  Atomics.compareExchange(task.mem, a, expected, v);
+  atomicCompareExchange(task.mem, a, expected, v);
 
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 /** Sleeps while `a` holds `expected`, at most `timeoutMs` (Infinity: for ever). Publish what is waited for first: see task.ts. */
 export const wait = (task: Task, a: Addr, expected: number, timeoutMs: number): WaitResult =>
-  Atomics.wait(task.mem, a, expected, timeoutMs);
+  atomicWait(task.mem, a, expected, timeoutMs);
 /** Wakes at most `count` sleepers on `a`; returns how many. An empty call costs 50 ns: call it only when a waiter bit was seen. */
-export const notify = (task: Task, a: Addr, count: number): number => Atomics.notify(task.mem, a, count);
+export const notify = (task: Task, a: Addr, count: number): number => atomicNotify(task.mem, a, count);
 
-export const rawLoad = (mem: Memory, a: Addr): number => Atomics.load(mem, a);
+export const rawLoad = (mem: Memory, a: Addr): number => atomicLoad(mem, a);
 export const rawStore = (mem: Memory, a: Addr, v: number): void => {
-  Atomics.store(mem, a, v);
+  atomicStore(mem, a, v);
 };
-export const rawAdd = (mem: Memory, a: Addr, v: number): number => Atomics.add(mem, a, v);
-export const rawOr = (mem: Memory, a: Addr, v: number): number => Atomics.or(mem, a, v);
-export const rawExchange = (mem: Memory, a: Addr, v: number): number => Atomics.exchange(mem, a, v);
+export const rawAdd = (mem: Memory, a: Addr, v: number): number => atomicAdd(mem, a, v);
+export const rawOr = (mem: Memory, a: Addr, v: number): number => atomicOr(mem, a, v);
+export const rawExchange = (mem: Memory, a: Addr, v: number): number => atomicExchange(mem, a, v);
 export const rawCompareExchange = (mem: Memory, a: Addr, expected: number, v: number): number =>
-  Atomics.compareExchange(mem, a, expected, v);
+  atomicCompareExchange(mem, a, expected, v);
 export const rawWait = (mem: Memory, a: Addr, expected: number, timeoutMs: number): WaitResult =>
-  Atomics.wait(mem, a, expected, timeoutMs);
-export const rawNotify = (mem: Memory, a: Addr, count: number): number => Atomics.notify(mem, a, count);
+  atomicWait(mem, a, expected, timeoutMs);
+export const rawNotify = (mem: Memory, a: Addr, count: number): number => atomicNotify(mem, a, count);
 
 /** A word of the arena that nobody writes except to say "stop sleeping": used as a place to sleep for a time. */
 export const sleepMs = (mem: Memory, a: Addr, ms: number): void => {
-  Atomics.wait(mem, a, Atomics.load(mem, a), ms);
+  atomicWait(mem, a, atomicLoad(mem, a), ms);
 };
 
 const nativePause = (Atomics as { pause?: (iterations?: number) => void }).pause;

@@ -1,9 +1,19 @@
-import { type Addr, at, type Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { compareExchange, cpuRelax, exchange, load, store } from './atomics.ts';
-import { rawSpinLock, SPIN_LIMIT, spinUnlock } from './spin-lock.ts';
-import { HELD, popHeld, pushHeld, type Task, WAIT, WAIT_NODE, waitNodeOf } from './task.ts';
-import {
+import type { Addr, Memory } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import * as spinLockModule from './spin-lock.ts';
+import type { Task } from './task.ts';
+import * as taskModule from './task.ts';
+import * as waitListModule from './wait-list.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
+const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
+const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
+const { HELD, popHeld, pushHeld, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
+const {
   HANDOFF_AFTER,
   nodePrepare,
   nodeSleep,
@@ -13,7 +23,7 @@ import {
   waitListHead,
   waitListInit,
   waitListRemove,
-} from './wait-list.ts';
+} = waitListModule;
 
 /**
  * `state`: 0 free, 1 held, 2 held and a release must wake. `handoff`: 1 when the first in the queue was overtaken too often; a

@@ -1,9 +1,19 @@
-import { type Addr, at, type Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { add, compareExchange, load } from './atomics.ts';
-import { COUNT, downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } from './rw-semaphore-slow.ts';
-import { HELD, popHeld, pushHeld, type Task } from './task.ts';
-import { WAIT_LIST, waitListInit } from './wait-list.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import * as rwSemaphoreSlowModule from './rw-semaphore-slow.ts';
+import type { Task } from './task.ts';
+import * as taskModule from './task.ts';
+import * as waitListModule from './wait-list.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
+const { add, compareExchange, load } = atomicsModule;
+const { COUNT, downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
+const { HELD, popHeld, pushHeld } = taskModule;
+const { WAIT_LIST, waitListInit } = waitListModule;
 
 /**
  * `count`: bit 0 a writer holds it, bit 1 the queue is not empty, bit 2 it is promised to the first in the queue; from bit 8

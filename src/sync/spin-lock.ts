@@ -1,12 +1,17 @@
 import type { Addr, Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { compareExchange, cpuRelax, exchange, load, notify, wait } from './atomics.ts';
-import { clearWait, HELD, popHeld, publishWait, pushHeld, type Task, WAIT } from './task.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import type { Task } from './task.ts';
+import * as taskModule from './task.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { defineStruct } = structModule;
+const { compareExchange, cpuRelax, exchange, load, notify, wait } = atomicsModule;
+const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
 
 /** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
 export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1 });
 
-// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const cas = compareExchange;
 const swap = exchange;
 const push = pushHeld;

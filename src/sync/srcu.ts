@@ -1,9 +1,19 @@
-import { type Addr, at, LINE_WORDS, type Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { add, cpuRelax, load, notify, store, wait } from './atomics.ts';
-import { MUTEX, mutexInit, mutexLock, mutexUnlock } from './mutex.ts';
-import { SPIN_LIMIT } from './spin-lock.ts';
-import { clearWait, HELD, popHeld, publishWait, pushHeld, type Task, WAIT } from './task.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import * as mutexModule from './mutex.ts';
+import * as spinLockModule from './spin-lock.ts';
+import type { Task } from './task.ts';
+import * as taskModule from './task.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at, LINE_WORDS } = addressModule;
+const { defineStruct } = structModule;
+const { add, cpuRelax, load, notify, store, wait } = atomicsModule;
+const { MUTEX, mutexInit, mutexLock, mutexUnlock } = mutexModule;
+const { SPIN_LIMIT } = spinLockModule;
+const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
 
 /** Followed by one cache line for each thread, with its count of open read sections for each of the two indices. */
 export const SRCU = defineStruct('srcu_struct', {

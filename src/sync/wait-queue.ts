@@ -1,8 +1,15 @@
 import type { Addr, Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { add, load, notify, wait } from './atomics.ts';
-import { nowMs } from './clock.ts';
-import { clearWait, publishWait, type Task, WAIT, type WaitKind } from './task.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import * as clockModule from './clock.ts';
+import type { Task, WaitKind } from './task.ts';
+import * as taskModule from './task.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { defineStruct } = structModule;
+const { add, load, notify, wait } = atomicsModule;
+const { nowMs } = clockModule;
+const { clearWait, publishWait, WAIT } = taskModule;
 
 /** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to. */
 export const WAIT_QUEUE = defineStruct('wait_queue', { seq: 1, cls: 1, waiters: 1 });

@@ -7,7 +7,9 @@ import { alignUp } from '../memory/struct.ts';
 export interface Pool {
   readonly threads: number;
   readonly piscina: Piscina;
-  buffer: SharedArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
+  /** A thread died outside any task: the pool has replaced it, but nobody knows what it did to the arena. */
+  broken: boolean;
 }
 
 /** A worker's heap: the model allocates next to nothing, so more than this is a fault that should end the cell, not the machine. */
@@ -16,17 +18,18 @@ let idle: Pool | null = null;
 
 /**
  * A pool of exactly `threads` threads, one task each, and a zeroed arena of at least `words` words. Sending ever new arenas to the
- * same threads keeps them all alive (1.4 GB were seen), hence the one that is used again.
+ * same threads keeps them all alive (1.4 GB were seen), so a pool has one arena for life, and where that does not fit it ends.
  */
 export async function takePool(threads: number, words: number): Promise<Pool> {
   const kept = idle;
   idle = null;
-  if (kept !== null && kept.threads === threads) {
-    if (kept.buffer.byteLength >= words * 4) new Int32Array(kept.buffer).fill(0);
-    else kept.buffer = newArena(words);
-    return kept;
+  if (kept !== null) {
+    if (kept.threads === threads && kept.buffer.byteLength >= words * 4 && !kept.broken) {
+      new Int32Array(kept.buffer).fill(0);
+      return kept;
+    }
+    await dropPool(kept);
   }
-  if (kept !== null) await kept.piscina.destroy();
   const piscina = new Piscina({
     minThreads: threads,
     maxThreads: threads,
@@ -34,12 +37,19 @@ export async function takePool(threads: number, words: number): Promise<Pool> {
     idleTimeout: Number.POSITIVE_INFINITY,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
   });
-  return { threads, piscina, buffer: newArena(words) };
+  const pool: Pool = { threads, piscina, buffer: newArena(words), broken: false };
+  // Without a listener this would end the process.
+  piscina.on('error', () => {
+    pool.broken = true;
+  });
+  return pool;
 }
 
-/** After a clean cell. */
-export function keepPool(pool: Pool): void {
+/** After a clean cell. One pool is kept: with two cells at the same time the later to end wins. */
+export async function keepPool(pool: Pool): Promise<void> {
+  const other = idle;
   idle = pool;
+  if (other !== null) await dropPool(other);
 }
 
 /** After any other: stuck threads are terminated, and the arena in which their locks stay held goes with them. */
@@ -51,7 +61,7 @@ export async function dropPool(pool: Pool): Promise<void> {
 export async function closePool(): Promise<void> {
   const kept = idle;
   idle = null;
-  if (kept !== null) await kept.piscina.destroy();
+  if (kept !== null) await dropPool(kept);
 }
 
 const newArena = (words: number): SharedArrayBuffer =>

@@ -1,9 +1,18 @@
-import { type Actor, count, MODE, now } from './actor.ts';
-import { COUNTER } from './counters.ts';
-import { GATE_OUTCOME, gateArrive, gateAwaits, gateOpen, gatePass } from './gate.ts';
-import { perturbAt } from './perturb.ts';
-import { POINT } from './points.ts';
-import { ringWrite } from './ring.ts';
+import type { Actor } from './actor.ts';
+import * as actorModule from './actor.ts';
+import * as countersModule from './counters.ts';
+import * as gateModule from './gate.ts';
+import * as perturbModule from './perturb.ts';
+import * as pointsModule from './points.ts';
+import * as ringModule from './ring.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { count, MODE, now } = actorModule;
+const { COUNTER } = countersModule;
+const { GATE_OUTCOME, gateArrive, gateAwaits, gateOpen, gatePass } = gateModule;
+const { perturbAt } = perturbModule;
+const { POINT } = pointsModule;
+const { ringWrite } = ringModule;
 
 /**
  * Marks a named step of the protocol: see POINT_TABLE for the arguments. With everything off it costs one load and a branch.
