@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { type RefaultConfig, refaultCase } from './refault-world.ts';
+import { openRefaultWorld, type RefaultConfig, refaultCase } from './refault-world.ts';
 import { measure, type RoundOptions } from './rounds.ts';
 
 /** What one thread measures. */
@@ -10,4 +10,4 @@ export interface RefaultTask {
 }
 
 const { name, config, options } = workerData as RefaultTask;
-parentPort!.postMessage(measure('refault', [refaultCase(name, config)], options));
+parentPort!.postMessage(measure('refault', [refaultCase(name, openRefaultWorld(config))], options));

@@ -74,7 +74,14 @@ function planOf({ strategy, trace, threads }: RefaultConfig): CellPlan {
 }
 
 /** The first thread of a new world, and a registered region of it. */
-export function openRefaultWorld(config: RefaultConfig): { actor: Actor; ctx: Ucontext; key: number } {
+export interface RefaultWorld {
+  readonly actor: Actor;
+  readonly ctx: Ucontext;
+  readonly key: number;
+}
+
+/** Makes the world of a configuration and registers its region. */
+export function openRefaultWorld(config: RefaultConfig): RefaultWorld {
   const plan = planOf(config);
   const world = attachWorld(plan, new SharedArrayBuffer(arenaWords(plan) * 4));
   initWorld(world);
@@ -94,8 +101,7 @@ export function openRefaultWorld(config: RefaultConfig): { actor: Actor; ctx: Uc
  * madvise of one page that the device can reach, then the device's access to it: a page fault, its handling, and the access
  * again. Each of the steps has to end as it should, or what was measured is something else.
  */
-export function refaultCase(name: string, config: RefaultConfig): Case {
-  const { actor, ctx, key } = openRefaultWorld(config);
+export function refaultCase(name: string, { actor, ctx, key }: RefaultWorld): Case {
   const { mm, hca } = ctx;
   const access = createDmaAccess();
   const touch = (page: number): boolean =>

@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { shortNs } from '../report/format.ts';
+import { makeFolders } from '../results/folder.ts';
 import { EXIT, systemReason } from '../scenario/errors.ts';
 import { loadScenario } from '../scenario/load.ts';
 import { resolveCells } from '../scenario/resolve.ts';
@@ -118,7 +119,7 @@ function clockResolution(): string {
 function writable(cwd: string): string {
   const dir = join(cwd, 'results');
   const probe = join(dir, `.doctor-${process.pid}`);
-  mkdirSync(dir, { recursive: true });
+  makeFolders(dir);
   writeFileSync(probe, 'x');
   rmSync(probe);
   return dir;

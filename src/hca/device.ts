@@ -1,10 +1,18 @@
-import { type Addr, at, type Memory, type Pfn } from '../memory/address.ts';
+import type { Addr, Memory, Pfn } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
 import type { ArenaLayout, RegionRequest } from '../memory/arena.ts';
-import { defineStruct } from '../memory/struct.ts';
+import * as structModule from '../memory/struct.ts';
 import type { FramePool } from '../mm/frame.ts';
-import { LOCK_CLASS } from '../sync/lock-class.ts';
-import { SPIN_LOCK, spinLockInit } from '../sync/spin-lock.ts';
-import { WAIT_QUEUE, waitQueueInit } from '../sync/wait-queue.ts';
+import * as lockClassModule from '../sync/lock-class.ts';
+import * as spinLockModule from '../sync/spin-lock.ts';
+import * as waitQueueModule from '../sync/wait-queue.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
+const { LOCK_CLASS } = lockClassModule;
+const { SPIN_LOCK, spinLockInit } = spinLockModule;
+const { WAIT_QUEUE, waitQueueInit } = waitQueueModule;
 
 /** A memory key as the adapter sees it (mlx5: mkey). `key` is 0 while the key is destroyed; written last at creation. */
 export const MKEY = defineStruct('mkey', { key: { words: 1, line: true }, start: 1, pages: 1, mm: 1, generation: 1 });

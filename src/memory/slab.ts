@@ -1,6 +1,11 @@
-import { type Addr, at, type Memory } from './address.ts';
+import type { Addr, Memory } from './address.ts';
+import * as addressModule from './address.ts';
 import type { Region, RegionRequest } from './arena.ts';
-import { defineStruct } from './struct.ts';
+import * as structModule from './struct.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
 
 /**
  * Fixed-size object allocator, after Bonwick's magazines. It hands out indices 1 .. count (0 means "none"); where the

@@ -21,17 +21,18 @@ const COUNT = MM_TASK.gatherCount;
 const GATHER = MM_TASK.gather;
 const CAPACITY = GATHER_FRAMES;
 
-/** __tlb_remove_page: keeps a frame, with the reference that its entry had. There must be room. */
-export function tlbGather(actor: Actor, world: MmWorld, pfn: Pfn): void {
+/**
+ * __tlb_remove_page: keeps a frame, with the reference that its entry had. True when the batch is full now: the caller must
+ * flush it before it gathers another, so there is always room.
+ */
+export function tlbGather(actor: Actor, world: MmWorld, pfn: Pfn): boolean {
   const { mem } = actor;
   const t = mmTaskAddr(world, actor.tid);
   const n = mem[t + COUNT];
   mem[t + GATHER + n] = pfn;
   mem[t + COUNT] = n + 1;
+  return n + 1 >= CAPACITY;
 }
-
-export const tlbBatchFull = (actor: Actor, world: MmWorld): boolean =>
-  actor.mem[mmTaskAddr(world, actor.tid) + COUNT] >= CAPACITY;
 
 /**
  * tlb_flush_mmu for a batch that is full: releases it in the middle of the section. The pages may be free before the section

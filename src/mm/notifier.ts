@@ -1,5 +1,4 @@
 import type { Addr, Vpn } from '../memory/address.ts';
-import * as addressModule from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as srcuModule from '../sync/srcu.ts';
 import type { Actor } from '../trace/actor.ts';
@@ -27,7 +26,6 @@ export {
 } from './section.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { at } = addressModule;
 const { load, store } = atomicsModule;
 const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
 const { count, now } = actorModule;
@@ -74,7 +72,7 @@ const START_OK = NOTIFIER_CALL.startOk;
 const START_EAGAIN = NOTIFIER_CALL.startEagain;
 const END = NOTIFIER_CALL.end;
 
-const subscribedWord = (mm: Mm, index: number): Addr => at(mm.addr, SUBSCRIBED + index);
+const subscribedWord = (mm: Mm, index: number): Addr => (mm.addr + SUBSCRIBED + index) as Addr;
 
 /**
  * mmu_notifier_register, without mm_take_all_locks: a section may already run, and then its end will be the first thing that the

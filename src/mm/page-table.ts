@@ -11,8 +11,8 @@ import type { Mm } from './mm.ts';
 const { at, LINE_WORDS } = addressModule;
 const { add } = atomicsModule;
 const { spinLock, spinUnlock } = spinLockModule;
-const { FRAME, frameAddr, frameGeneration, getFrame, isFileIdentity } = frameModule;
-const { tlbBatchFull, tlbFlush, tlbGather } = gatherModule;
+const { FRAME, frameAddr, getFrame, isFileIdentity } = frameModule;
+const { tlbFlush, tlbGather } = gatherModule;
 
 /**
  * A page-table entry is one word: present, write, frame << 4; 0 is none. It and its word of `identityOf` are read and written under
@@ -23,13 +23,14 @@ const PTE_FRAME_SHIFT = 4;
 
 const LINE = LINE_WORDS;
 const MAPCOUNT = FRAME.mapcount;
+const GENERATION = FRAME.generation;
 
 export const pteFrame = (pte: number): Pfn => (pte >>> PTE_FRAME_SHIFT) as Pfn;
 export const ptePresent = (pte: number): boolean => (pte & PTE.present) !== 0;
 export const pteWritable = (pte: number): boolean => (pte & PTE.write) !== 0;
 
 /** pte_lockptr: the lock over the page table that holds this page's entry. */
-export const ptlOf = (mm: Mm, vpn: Vpn): Addr => at(mm.ptl, (vpn >>> mm.ptlShift) * LINE);
+export const ptlOf = (mm: Mm, vpn: Vpn): Addr => (mm.ptl + (vpn >>> mm.ptlShift) * LINE) as Addr;
 
 /** The entry as it stands; without the lock it may change at once. For audits of a quiet system and for tests. */
 export const ptePeek = (mem: Memory, mm: Mm, vpn: Vpn): number => mem[mm.pte + vpn];
@@ -71,7 +72,8 @@ export function followPage(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): bool
     const pfn = pteFrame(pte);
     getFrame(actor, mm.frames, pfn);
     actor.gupPfn = pfn;
-    actor.gupGeneration = frameGeneration(actor, mm.frames, pfn);
+    // Plain: the reference keeps the frame from being freed, so the generation stands still.
+    actor.gupGeneration = mem[frameAddr(mm.frames, pfn) + GENERATION];
     actor.gupIdentity = mem[mm.identityOf + vpn];
   }
   spinUnlock(actor, ptl);
@@ -88,21 +90,22 @@ export function zapPteRange(actor: Actor, mm: Mm, start: Vpn, last: Vpn): number
   let cleared = 0;
   let vpn = start as number;
   while (vpn <= last) {
+    let full = false;
     const ptl = ptlOf(mm, vpn as Vpn);
     const tableLast = vpn | ((1 << mm.ptlShift) - 1);
     const end = tableLast < last ? tableLast : last;
     spinLock(actor, ptl);
-    while (vpn <= end && !tlbBatchFull(actor, world)) {
+    while (vpn <= end && !full) {
       const pte = mem[mm.pte + vpn];
       if (pte !== 0) {
         clearPte(actor, mm, vpn as Vpn, pte);
-        tlbGather(actor, world, pteFrame(pte));
+        full = tlbGather(actor, world, pteFrame(pte));
         cleared++;
       }
       vpn++;
     }
     spinUnlock(actor, ptl);
-    if (tlbBatchFull(actor, world)) tlbFlush(actor, world);
+    if (full) tlbFlush(actor, world);
   }
   return cleared;
 }

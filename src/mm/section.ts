@@ -54,11 +54,11 @@ export const MM_TASK = defineStruct('mm_task', {
 const THREAD_BITS = 6;
 export const MAX_THREADS = 1 << THREAD_BITS;
 
-export const mmTaskAddr = (world: MmWorld, tid: number): Addr => at(world.mmTasks.base, tid * world.mmTasks.stride);
+export const mmTaskAddr = ({ mmTasks }: MmWorld, tid: number): Addr => (mmTasks.base + tid * mmTasks.stride) as Addr;
 
 /** Section `i` of a thread. */
-export const sectionAddr = (world: MmWorld, tid: number, i: number): Addr =>
-  at(world.mmTasks.base, tid * world.mmTasks.stride + world.mmTasks.sections + i * world.mmTasks.sectionStride);
+export const sectionAddr = ({ mmTasks }: MmWorld, tid: number, i: number): Addr =>
+  (mmTasks.base + tid * mmTasks.stride + mmTasks.sections + i * mmTasks.sectionStride) as Addr;
 
 /** The innermost section of the calling thread; it must be in one. */
 export const currentSection = (actor: Actor, world: MmWorld): Addr =>

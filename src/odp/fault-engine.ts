@@ -29,7 +29,7 @@ const { at, NULL_ADDR } = addressModule;
 const { getUserPage } = faultModule;
 const { putFrame } = frameModule;
 const { OUTCOME } = outcomeModule;
-const { sectionsBegun, sectionsOverlapping } = sectionModule;
+const { othersOverlap, sectionsBegun, sectionsOverlapping } = sectionModule;
 const { findVma, VMA } = vmaModule;
 const { load } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
@@ -109,7 +109,8 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
     count(actor, COUNTER['fault.waited']);
     return OUTCOME.eagain;
   }
-  const inSection = sectionsOverlapping(actor, mm, vpn, vpn) > 0;
+  // Of the other threads: a fault is handled in no section of its own.
+  const inSection = othersOverlap(actor, mm, vpn, vpn);
   if (inSection) count(actor, COUNTER['exposure.faultInSection']);
   point(actor, POINT['fault.sampled'], index, vpn, sample);
   downRead(actor, mm.mmapLock);

@@ -1,5 +1,10 @@
-import { type Addr, type Memory, NULL_ADDR } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { NULL_ADDR } = addressModule;
+const { defineStruct } = structModule;
 
 /**
  * The kernel's interval tree: a red-black tree ordered by `start`, in which each node also knows the largest `last`

@@ -1,5 +1,6 @@
 import { type Addr, at } from '../memory/address.ts';
 import { rawLoad } from '../sync/atomics.ts';
+import { rwsemWriteLocked } from '../sync/rw-semaphore.ts';
 import { HELD, heldAddr, heldMode, TASK, WAIT, waitNodePending } from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import { GATE_OUTCOME, gateBlockedOn, gateOpen } from '../trace/gate.ts';
@@ -139,6 +140,12 @@ function holderInSet(view: OracleView, lock: Addr, srcu: boolean, inSet: Readonl
   return FREE;
 }
 
+/** A reader that waits for a lock which is only held for reading waits for the writer that is queued before it. */
+function writerAhead(view: OracleView, s: Stuck, stuck: readonly Stuck[]): number | undefined {
+  if (s.kind !== WAIT.rwsemRead || rwsemWriteLocked(view.mem, s.addr)) return undefined;
+  return stuck.find((o) => o.kind === WAIT.rwsemWrite && o.addr === s.addr)?.tid;
+}
+
 /** Writes the cycle, found by following one edge from each thread, beginning anywhere in it. */
 function report(actor: Actor, view: OracleView, stuck: readonly Stuck[]): void {
   const slot = violate(actor, view, ORACLE.deadlock);
@@ -147,7 +154,7 @@ function report(actor: Actor, view: OracleView, stuck: readonly Stuck[]): void {
   const byTid = new Map(stuck.map((s) => [s.tid, s]));
   const inSet = new Set(byTid.keys());
   const edge = (s: Stuck): number => {
-    const on = blockedOn(view, s, inSet, inSet.size);
+    const on = writerAhead(view, s, stuck) ?? blockedOn(view, s, inSet, inSet.size);
     return on >= 0 ? on : (stuck.find((o) => o.tid !== s.tid)?.tid ?? s.tid);
   };
   // After as many steps as there are threads, the walk is inside a cycle; then once around.

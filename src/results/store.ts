@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OdpError, systemReason } from '../scenario/errors.ts';
+import { makeFolders } from './folder.ts';
 import { type LogOptions, openRaceLog, openRunLog, type RaceLog, type RunLog } from './race-log.ts';
 import { type Summary, validateSummary } from './summary.ts';
 
@@ -78,7 +79,7 @@ function newRunDir({ root, group, seed, startedAt }: StoreOptions): string {
   for (let n = 1; ; n++) {
     const dir = join(parent, n === 1 ? name : `${name}-${n}`);
     try {
-      mkdirSync(parent, { recursive: true });
+      makeFolders(parent);
       mkdirSync(dir);
       return dir;
     } catch (error) {
@@ -91,7 +92,7 @@ function newRunDir({ root, group, seed, startedAt }: StoreOptions): string {
 function givenDir(path: string): string {
   const dir = resolve(path);
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolders(dir);
   } catch (error) {
     throw outputError(dir, error);
   }

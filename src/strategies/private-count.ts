@@ -1,15 +1,11 @@
-import { insertUnderRwsem, removeUnderRwsem } from '../odp/invalidation.ts';
+import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
-import {
-  countedAudit,
-  countedBegin,
-  countedCheck,
-  countedEnd,
-  countedStart,
-  countedWait,
-  countedWake,
-  RUNNING,
-} from './running-count.ts';
+import * as runningCountModule from './running-count.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { insertUnderRwsem, removeUnderRwsem } = invalidationModule;
+const { countedAudit, countedBegin, countedCheck, countedEnd, countedStart, countedWait, countedWake, RUNNING } =
+  runningCountModule;
 
 /**
  * The patch of the thread: each umem counts the sections that run over it.

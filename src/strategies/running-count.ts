@@ -22,7 +22,7 @@ const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
 const { firstOverlap, nextOverlap, zapUmem } = invalidationModule;
-const { UMEM, umemExt, umemMutex } = umemModule;
+const { UMEM, umemMutex } = umemModule;
 const { load, store } = atomicsModule;
 const { COMPLETION, completeAll, reinitCompletion, waitForCompletionTimeout } = completionModule;
 const { mutexLock, mutexUnlock } = mutexModule;
@@ -38,9 +38,16 @@ const { POINT } = pointsModule;
  */
 export const RUNNING = defineStruct('running_count', { count: 1, seq: 1, completion: COMPLETION.$words });
 
-const countAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.count);
-const seqAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.seq);
-const completionAddr = (umem: Addr): Addr => at(umemExt(umem), RUNNING.completion);
+const CLAMPED = POINT['umem.clamped'];
+const UNCOUNTED = POINT['umem.uncounted'];
+
+// Offsets within a umem: the strategy's own words begin at `UMEM.$words`.
+const COUNT = UMEM.$words + RUNNING.count;
+const SEQ = UMEM.$words + RUNNING.seq;
+const DONE = UMEM.$words + RUNNING.completion;
+const countAddr = (umem: Addr): Addr => at(umem, COUNT);
+const seqAddr = (umem: Addr): Addr => at(umem, SEQ);
+const completionAddr = (umem: Addr): Addr => at(umem, DONE);
 
 /** invalidate_range_start: each overlapping umem is counted, then zapped. umem_rwsem is held for the walk, not until the end. */
 export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Outcome {
@@ -78,7 +85,7 @@ export function countedEnd(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, c
     store(actor, countAddr(u), after);
     actor.observer.countChanged(actor, u, after, seq);
     if (clamped) count(actor, COUNTER['exposure.clampHit']);
-    point(actor, POINT[clamped ? 'umem.clamped' : 'umem.uncounted'], mem[u + UMEM.index], after, seq);
+    point(actor, clamped ? CLAMPED : UNCOUNTED, mem[u + UMEM.index], after, seq);
     if (after === 0) completeAll(actor, completionAddr(u));
     mutexUnlock(actor, umemMutex(u));
   }

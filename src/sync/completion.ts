@@ -1,8 +1,15 @@
 import type { Addr, Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
-import { add, compareExchange, load, notify, store, wait } from './atomics.ts';
-import { nowMs } from './clock.ts';
-import { clearWait, publishWait, type Task, WAIT } from './task.ts';
+import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from './atomics.ts';
+import * as clockModule from './clock.ts';
+import type { Task } from './task.ts';
+import * as taskModule from './task.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { defineStruct } = structModule;
+const { add, compareExchange, load, notify, store, wait } = atomicsModule;
+const { nowMs } = clockModule;
+const { clearWait, publishWait, WAIT } = taskModule;
 
 /** `done`: how many waiters may still pass, or `DONE_ALL`. `waiters` counts those that sleep or are about to. */
 export const COMPLETION = defineStruct('completion', { done: 1, cls: 1, waiters: 1 });

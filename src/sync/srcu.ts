@@ -10,7 +10,7 @@ import * as taskModule from './task.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at, LINE_WORDS } = addressModule;
 const { defineStruct } = structModule;
-const { add, cpuRelax, load, notify, store, wait } = atomicsModule;
+const { add, and, cpuRelax, load, notify, or, store, wait } = atomicsModule;
 const { MUTEX, mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { SPIN_LIMIT } = spinLockModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
@@ -20,17 +20,13 @@ export const SRCU = defineStruct('srcu_struct', {
   idx: { words: 1, line: true },
   cls: 1,
   threads: 1,
-  /** 1 while a grace period sleeps: the reader that leaves last wakes it. */
-  sleeping: 1,
-  /** Moves at each such wake-up. */
-  wakes: 1,
   /** One grace period at a time. */
   mutex: MUTEX.$words,
 });
 
 const FIRST_READER = SRCU.$words;
-const SLEEPING = SRCU.sleeping;
-const WAKES = SRCU.wakes;
+/** In a reader's count: a grace period sleeps on this word, and the reader that leaves last wakes it. */
+const SLEEPER = 1 << 30;
 
 /** Size in words for readers with task ids 0 .. threads - 1. Starts on a cache line. */
 export const srcuWords = (threads: number): number => SRCU.$words + threads * LINE_WORDS;
@@ -49,7 +45,8 @@ const readers = (s: Addr, tid: number, idx: number): Addr => (s + FIRST_READER +
  * began it; a thread's count is then exact, and no second pair of counters is needed.
  */
 export function srcuReadLock(task: Task, s: Addr): number {
-  const idx = load(task, s);
+  // Plain, as in the kernel: the index is a hint, and a grace period waits for the readers of both.
+  const idx = task.mem[s];
   // A read-modify-write, so that nothing inside the section is read before the section is counted.
   add(task, readers(s, task.tid, idx), 1);
   pushHeld(task, s, HELD.srcu);
@@ -59,8 +56,9 @@ export function srcuReadLock(task: Task, s: Addr): number {
 /** `srcu_read_unlock` with the index that `srcuReadLock` returned. */
 export function srcuReadUnlock(task: Task, s: Addr, idx: number): void {
   popHeld(task, s, HELD.srcu);
-  // Counted down before the look at `sleeping`; the grace period says that it sleeps before its last look at the counts.
-  if (add(task, readers(s, task.tid, idx), -1) === 1 && load(task, at(s, SLEEPING)) !== 0) wakeGracePeriod(task, s);
+  const count = readers(s, task.tid, idx);
+  // Count and mark are one word: either this sees the mark, or the grace period marks a word that is 0 already.
+  if (add(task, count, -1) === (SLEEPER | 1)) notify(task, count, 1);
 }
 
 /**
@@ -89,20 +87,13 @@ function waitForThread(task: Task, s: Addr, count: Addr): void {
     if (load(task, count) === 0) return;
     cpuRelax();
   }
-  const wakes = at(s, WAKES);
-  store(task, at(s, SLEEPING), 1);
-  publishWait(task, WAIT.srcu, s, wakes, false);
-  for (;;) {
-    // Sampled before the count: a wake-up after the look has moved it, and the sleep does not start.
-    const seen = load(task, wakes);
-    if (load(task, count) === 0) break;
-    wait(task, wakes, seen, Number.POSITIVE_INFINITY);
+  let seen = or(task, count, SLEEPER) | SLEEPER;
+  publishWait(task, WAIT.srcu, s, count, false);
+  while (seen !== SLEEPER) {
+    wait(task, count, seen, Number.POSITIVE_INFINITY);
+    seen = load(task, count);
   }
   clearWait(task);
-  store(task, at(s, SLEEPING), 0);
-}
-
-function wakeGracePeriod(task: Task, s: Addr): void {
-  add(task, at(s, WAKES), 1);
-  notify(task, at(s, WAKES), 1);
+  // Not a store: new readers of the same index may be counted by now.
+  and(task, count, ~SLEEPER);
 }

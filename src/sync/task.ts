@@ -1,5 +1,10 @@
-import { type Addr, at, type Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { at } = addressModule;
+const { defineStruct } = structModule;
 
 /** What a thread sleeps for. The wait-for graph is built from these words: see oracles/deadlock.ts. */
 export const WAIT = {

@@ -1,7 +1,5 @@
 import { Piscina } from 'piscina';
-import { LINE_WORDS } from '../memory/address.ts';
 import { MAX_ARENA_WORDS } from '../memory/arena.ts';
-import { alignUp } from '../memory/struct.ts';
 
 /** Threads and arena of one cell. They are used again after a clean cell, and thrown away together after any other. */
 export interface Pool {
@@ -17,7 +15,7 @@ const HEAP_MIB = 256;
 let idle: Pool | null = null;
 
 /**
- * A pool of exactly `threads` threads, one task each, and a zeroed arena of at least `words` words. Sending ever new arenas to the
+ * A pool of exactly `threads` threads, one task each, and an arena with at least `words` words, of which the first `words` are 0. Sending ever new arenas to the
  * same threads keeps them all alive (1.4 GB were seen), so a pool has one arena for life, and where that does not fit it ends.
  */
 export async function takePool(threads: number, words: number): Promise<Pool> {
@@ -25,7 +23,7 @@ export async function takePool(threads: number, words: number): Promise<Pool> {
   idle = null;
   if (kept !== null) {
     if (kept.threads === threads && kept.buffer.byteLength >= words * 4 && !kept.broken) {
-      new Int32Array(kept.buffer).fill(0);
+      new Int32Array(kept.buffer).fill(0, 0, words);
       return kept;
     }
     await dropPool(kept);
@@ -64,5 +62,6 @@ export async function closePool(): Promise<void> {
   if (kept !== null) await dropPool(kept);
 }
 
+/** The next power of two: the designs differ by a few words, which must not cost a new pool. What is not touched is not resident. */
 const newArena = (words: number): SharedArrayBuffer =>
-  new SharedArrayBuffer(Math.min(alignUp(words, LINE_WORDS), MAX_ARENA_WORDS) * 4);
+  new SharedArrayBuffer(Math.min(2 ** Math.ceil(Math.log2(words)), MAX_ARENA_WORDS) * 4);

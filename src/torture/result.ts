@@ -158,5 +158,6 @@ function notes(end: CellEnd): string[] {
   const prevented = end.supervisor?.prevented ?? '';
   const why = prevented === '' ? [] : [`the forced order was impossible: ${prevented}`];
   if (end.supervisor?.quiet === true) return why;
+  if (end.supervisor?.started === false) return ['the cell was stopped before all its threads had started'];
   return [...why, 'leak and the last audit were not run: not every thread came to rest'];
 }

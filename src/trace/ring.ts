@@ -1,5 +1,8 @@
 import type { Addr, Memory } from '../memory/address.ts';
-import { defineStruct } from '../memory/struct.ts';
+import * as structModule from '../memory/struct.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { defineStruct } = structModule;
 
 /** One trace record. `time` is a double (milliseconds since the cell's start), so a record starts at an even address. */
 export const RECORD = defineStruct('trace_record', { time: 2, point: 1, seq: 1, a: 1, b: 1, c: 1, op: 1 });

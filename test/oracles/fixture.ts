@@ -2,7 +2,7 @@ import type { DmaAccess } from '../../src/trace/observer.ts';
 import { ENTRY_VALID, keyIndex, MKEY, mkeyAddr } from '../../src/hca/device.ts';
 import { entryAddr } from '../../src/hca/device-page-table.ts';
 import { createDmaAccess, dmaAccess } from '../../src/hca/dma.ts';
-import { type Addr, at, type Vpn } from '../../src/memory/address.ts';
+import { type Addr, at, NULL_ADDR, type Vpn } from '../../src/memory/address.ts';
 import { cpuAccess } from '../../src/mm/fault.ts';
 import { tlbFinish } from '../../src/mm/gather.ts';
 import { madviseDontneed } from '../../src/mm/madvise.ts';
@@ -26,7 +26,8 @@ import { type Actor, MODE } from '../../src/trace/actor.ts';
 import { COUNTER, type CounterName } from '../../src/trace/counters.ts';
 import { CONTROL } from '../../src/trace/park.ts';
 import type { Perturb } from '../../src/trace/perturb.ts';
-import { POINT, POINT_COUNT, type PointName } from '../../src/trace/points.ts';
+import { POINT, POINT_COUNT, type PointName, pointName } from '../../src/trace/points.ts';
+import { RECORD } from '../../src/trace/ring.ts';
 import { attachThread } from '../../src/world/actor.ts';
 import { attachWorld, initWorld, layoutWorld, type World } from '../../src/world/world.ts';
 
@@ -235,3 +236,37 @@ export const recordsOf = (bed: Bed, oracle: OracleName): RawViolation[] =>
 /** Sum of a counter over all threads. */
 export const counter = (bed: Bed, name: CounterName): number =>
   bed.world.counters.reduce((sum, base) => sum + bed.world.f64[base + COUNTER[name]]!, 0);
+
+export interface Passed {
+  readonly point: PointName;
+  readonly args: readonly [number, number, number];
+}
+
+/** Runs `body` and returns the points that thread `tid` passed meanwhile; no more than its ring holds. */
+export function passedBy(bed: Bed, tid: number, body: () => void): Passed[] {
+  const { mem } = bed.world;
+  const { ringHead, ring, ringMask } = bed.actors[tid]!;
+  const from = mem[ringHead]!;
+  body();
+  const out: Passed[] = [];
+  for (let seq = from; seq < mem[ringHead]!; seq++) {
+    const r = ring + (seq & ringMask) * RECORD.$words;
+    if (mem[r + RECORD.seq] !== seq) throw new Error('the ring is too short for this test');
+    out.push({
+      point: pointName(mem[r + RECORD.point]!),
+      args: [mem[r + RECORD.a]!, mem[r + RECORD.b]!, mem[r + RECORD.c]!],
+    });
+  }
+  return out;
+}
+export const pointsOf = (passed: readonly Passed[]): PointName[] => passed.map((p) => p.point);
+
+/** What the design's own audit finds, as name and value. */
+export function auditOf(bed: Bed, key = 0): Readonly<Record<string, number>> {
+  const out: Record<string, number> = {};
+  const umem = key === 0 ? NULL_ADDR : umemOf(bed, key);
+  bed.ctx.strategy.audit(bed.supervisor, bed.ctx, umem, (_umem, name, value) => {
+    out[name] = value;
+  });
+  return out;
+}

@@ -22,12 +22,14 @@ import {
   rwsemReaders,
   rwsemWaiters,
   rwsemWriteLocked,
+  SRCU,
   spinLock,
   spinLockInit,
   spinUnlock,
   srcuInit,
   srcuReadLock,
   srcuReadUnlock,
+  srcuWords,
   type Task,
   upRead,
   upWrite,
@@ -351,5 +353,8 @@ describe('other sleeps are published with their kind, address and whether they e
     // The late reader is still inside: it began after the call and holds nobody up.
     await done(1);
     srcuReadUnlock(other, AT.srcu, late);
+    // Nor has the sleeper left its mark in a count: a mark would wake nobody, again and again.
+    const counts = mem.slice(AT.srcu + SRCU.$words, AT.srcu + srcuWords(MAX_THREADS));
+    expect([...counts].filter((n) => n !== 0)).toEqual([]);
   });
 });

@@ -1,0 +1,47 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCell } from '../../src/torture/cell.ts';
+import { closePool, collectingSink, forever, shippedPlan } from './cells.ts';
+
+afterAll(closePool);
+
+const DURATION_MS = 1200;
+
+describe('the seed scenario on real threads', () => {
+  it('private-count: the count goes below zero', async () => {
+    const sink = collectingSink();
+    const result = await runCell(
+      shippedPlan('seed', 'private-count', { seed: 11, durationMs: DURATION_MS }),
+      sink,
+      forever(),
+    );
+    expect(result.fault).toBeUndefined();
+    expect(result.verdict).toBe('FAILURE');
+    expect(result.violations['counter-underflow']!.count).toBeGreaterThan(0);
+    // What nobody expects of this design would be a mistake of ours.
+    const { must, may } = result.expected;
+    for (const oracle of Object.keys(result.violations)) expect([...must, ...may]).toContain(oracle);
+    const record = sink.records.find(({ oracle }) => oracle === 'counter-underflow')!;
+    expect(record.counter!.value).toBeLessThan(0);
+    expect(record.range!.last).toBeGreaterThanOrEqual(record.range!.start);
+    // Progress rises, and ends below the sums.
+    const counts = sink.progresses.map(({ operations }) => operations.madvise!);
+    expect(counts).toEqual([...counts].sort((a, b) => a - b));
+    expect(counts.at(-1)!).toBeLessThanOrEqual(result.operations.madvise!.count);
+  });
+
+  it.each(
+    ['context-count', 'interval-notifier', 'pinned'].flatMap((strategy) =>
+      [21, 22].map((seed) => [strategy, seed] as const),
+    ),
+  )('%s, seed %i: no oracle fires', async (strategy, seed) => {
+    const sink = collectingSink();
+    const result = await runCell(shippedPlan('seed', strategy, { seed, durationMs: DURATION_MS }), sink, forever());
+    expect(result.fault).toBeUndefined();
+    expect(sink.records.map(({ detail }) => detail)).toEqual([]);
+    expect(result).toMatchObject({ violations: {}, notes: [], interrupted: false });
+    // And not because nothing happened.
+    expect(result.operations.section!.count).toBeGreaterThan(100);
+    expect(result.operations.register!.count).toBeGreaterThan(20);
+    if (strategy !== 'pinned') expect(result.faults.committed).toBeGreaterThan(100);
+  });
+});
