@@ -41,6 +41,7 @@ with Node ${process.version} (${process.platform} ${process.arch}) on ${processo
 One thread, nobody else contends. All cases of a table are run in turn, round after round, and each is divided by the references of its
 own round: \`x futex\` is the ratio to a lock and unlock written out with nothing but the atomics, \`x add pair\` the ratio to two
 bare \`Atomics.add\`. Nanoseconds are the machine's, ratios are what to compare. \`min..max\` spans the rounds of \`x futex\`.
+A wide \`min..max\` says that the machine had other work in some of the rounds.
 
 \`refault\` is madvise of one page that the adapter can reach, with all of its section, and then the adapter's access to it, with the page fault,
 its handling and the access again. Each of its rows is measured on a thread of its own, as in a cell.

@@ -1,3 +1,7 @@
+import { outcomeName } from '../mm/outcome.ts';
+import { VERBS } from '../scenario/plan.ts';
+import { LOCK_CLASSES } from '../sync/lock-class.ts';
+import { HELD } from '../sync/task.ts';
 import { POINT, POINT_TABLE, type PointName } from '../trace/points.ts';
 
 /** A record's arguments by name, as POINT_TABLE states them. */
@@ -26,9 +30,29 @@ export function pointWords(point: PointName, args: readonly number[]): string {
     if (name === 'start' && range.has('last')) {
       const last = range.get('last')!;
       words.push(last === value ? `[${value}]` : `[${value}..${last}]`);
-    } else if (name !== 'last') words.push(`${name}=${name === 'identity' ? hex(value) : value}`);
+    } else if (name !== 'last') words.push(wordOf(name, value));
   }
   return words.join(' ');
+}
+
+const HELD_NAMES = Object.keys(HELD);
+
+/** One argument in words: numbers that stand for names are given by name. */
+function wordOf(name: string, value: number): string {
+  switch (name) {
+    case 'class':
+      return LOCK_CLASSES[value] ?? `class=${value}`;
+    case 'mode':
+      return HELD_NAMES[value] ?? `mode=${value}`;
+    case 'verb':
+      return VERBS[value] ?? `verb=${value}`;
+    case 'outcome':
+      return outcomeName(value);
+    case 'identity':
+      return `${name}=${hex(value)}`;
+    default:
+      return `${name}=${value}`;
+  }
 }
 
 /** Identities are bit fields; the poison is known by its hexadecimal form. */

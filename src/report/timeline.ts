@@ -35,7 +35,11 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
   const column = Math.floor((width - TIME_WIDTH) / shown.length) - SEPARATOR.length;
   const marked = violatingStep(violation, records);
   const rows = collapse(
-    records.filter((record) => shown.includes(record.tid)),
+    dropOtherOperations(
+      violation,
+      records.filter((record) => shown.includes(record.tid)),
+      marked,
+    ),
     marked,
   );
   const maxRows = options.maxRows ?? 40;
@@ -120,12 +124,39 @@ function concerns(violation: ViolationRecord, record: WindowRecord): boolean {
   );
 }
 
+/**
+ * How much a record tells of the violation: one that names its umem or key is a step of the protocol, one that only touches its pages
+ * may be any bystander.
+ */
+function weight(violation: ViolationRecord, record: WindowRecord): number {
+  if (!concerns(violation, record)) return 0;
+  if (record.point.startsWith('cpu.') || record.point.startsWith('mm.') || record.point.startsWith('lock.')) return 0.1;
+  const named = namedArgs(record.point, record.args);
+  const names = named.some(
+    ([name, value]) => (name === 'umem' && value === violation.umem) || (name === 'key' && value === violation.key),
+  );
+  return names ? 4 : 1;
+}
+
+/** Operations of which no step concerns the violation are left out: they only push what matters off the page. */
+function dropOtherOperations(
+  violation: ViolationRecord,
+  records: readonly WindowRecord[],
+  marked: WindowRecord | null,
+): WindowRecord[] {
+  const kept = new Set<string>();
+  const id = (record: WindowRecord): string => `${record.tid}/${record.op}`;
+  for (const record of records) if (record === marked || weight(violation, record) >= 1) kept.add(id(record));
+  const left = records.filter((record) => kept.has(id(record)));
+  return left.length > 1 ? left : [...records];
+}
+
 /** Threads with points in the window: the one that noticed first, then by how many of their points concern the violation, the latest first. */
 function relevantThreads(violation: ViolationRecord, records: readonly WindowRecord[]): number[] {
   const score = new Map<number, { concerned: number; latest: number }>();
   for (const record of records) {
     const entry = score.get(record.tid) ?? { concerned: 0, latest: Number.NEGATIVE_INFINITY };
-    if (concerns(violation, record)) entry.concerned++;
+    entry.concerned += weight(violation, record);
     entry.latest = Math.max(entry.latest, record.timeMs);
     score.set(record.tid, entry);
   }

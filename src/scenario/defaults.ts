@@ -14,7 +14,7 @@ export const DEFAULT_PERTURB: PerturbOptions = {
   always: [],
 };
 
-export const DEFAULT_TRACE: TracePlan = { on: true, ring: 256, window: 24, keep: 5, slots: 64 };
+export const DEFAULT_TRACE: TracePlan = { on: true, ring: 512, window: 64, keep: 5, slots: 64 };
 
 export const LOAD_BOUNDS: BoundsPlan = {
   auditIntervalMs: 250,

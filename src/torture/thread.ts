@@ -2,6 +2,7 @@ import { at } from '../memory/address.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
 import { rawAdd, rawCompareExchange, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
 import { clearWait, publishWait, WAIT } from '../sync/task.ts';
+import { now } from '../trace/actor.ts';
 import { CONTROL, PARK_TASK, parkFinished, parkPoint, stopping } from '../trace/park.ts';
 import { attachThread, type ThreadCell } from '../world/actor.ts';
 import { attachWorld } from '../world/world.ts';
@@ -60,11 +61,13 @@ export function openThread(task: ThreadTask): RoleCell {
  * by the main thread alone, so that all leave in the same way.
  */
 export function startBarrier({ world, actor }: ThreadCell): boolean {
-  const { mem, control, threads } = world;
+  const { mem, f64, control, threads } = world;
   const go = at(control, CONTROL.go);
+  const startedAt = (control + CONTROL.startedAt) >>> 1;
   // Says who has come: whoever is missing still has 0 here.
   rawStore(mem, at(actor.parkWord, PARK_TASK.serial), 1);
   if (rawAdd(mem, at(control, CONTROL.ready), 1) + 1 === threads) {
+    f64[startedAt] = now(actor);
     // Compare, not store: the main thread may have given the start up.
     rawCompareExchange(mem, go, 0, 1);
     rawNotify(mem, go, Number.POSITIVE_INFINITY);
@@ -72,6 +75,8 @@ export function startBarrier({ world, actor }: ThreadCell): boolean {
   publishWait(actor, WAIT.park, control, 0, true);
   while (rawLoad(mem, go) === 0) rawWait(mem, go, 0, 1000);
   clearWait(actor);
+  // From here on, time counts from the moment at which the barrier opened: starting the threads takes longer than many a cell.
+  actor.clockOffsetMs -= f64[startedAt]!;
   return rawLoad(mem, go) === 1;
 }
 

@@ -25,7 +25,7 @@ export interface Actor extends Task {
   readonly perturb: Perturb | null;
   readonly observer: Observer;
   /** Milliseconds to add to performance.now() for the cell's clock: each worker's own clock starts at another moment. */
-  readonly clockOffsetMs: number;
+  clockOffsetMs: number;
   mode: number;
   rng: number;
   /** Serial number of the operation that runs. */

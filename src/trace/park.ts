@@ -12,6 +12,8 @@ export const CONTROL = defineStruct('control', {
   ready: { words: 1, line: true },
   /** 0 before the start, then 1; -1: the start was given up. */
   go: { words: 1, line: true },
+  /** When the barrier opened, a double in milliseconds since the epoch that came with the tasks: the zero of the cell's clock. */
+  startedAt: { words: 2, line: true },
   /** 1: finish the running operation and return. */
   stop: { words: 1, line: true },
   /** Odd: everybody parks at the next quiescent point; each park or release adds 1. */

@@ -38,18 +38,18 @@ export const POINT_TABLE = [
   ['umem.uncounted', ['umem', 'count', 'seq']],
   ['umem.clamped', ['umem', 'count', 'seq']],
   // odp: a page fault of the HCA
-  ['fault.enter', ['key', 'page', 'write']],
+  ['fault.enter', ['key', 'index', 'write']],
   ['fault.sampled', ['umem', 'page', 'seq']],
   ['fault.gotPages', ['page', 'frame', 'generation']],
   ['fault.checked', ['umem', 'page', 'ok']],
   ['fault.committed', ['umem', 'page', 'frame']],
   ['fault.retried', ['umem', 'page', 'attempt']],
-  ['fault.failed', ['key', 'page', 'outcome']],
-  ['fault.resumed', ['key', 'page', 'qp']],
+  ['fault.failed', ['key', 'index', 'outcome']],
+  ['fault.resumed', ['key', 'index', 'qp']],
   // hca
   ['dma.translated', ['key', 'page', 'frame']],
   ['dma.accessed', ['page', 'frame', 'generation']],
-  ['dma.faulted', ['key', 'page', 'qp']],
+  ['dma.faulted', ['key', 'index', 'qp']],
   // sync, from the slow paths only
   ['lock.contended', ['lock', 'mode', 'class']],
   ['lock.acquired', ['lock', 'mode', 'class']],

@@ -57,7 +57,9 @@ describe('a run on real threads', () => {
     expect(summary.cells).toHaveLength(1);
     const [cell] = summary.cells;
     expect(cell!.fault).toBeUndefined();
-    expect(cell).toMatchObject({ interrupted: true, violations: {}, notes: [] });
+    expect(cell!.interrupted).toBe(true);
+    expect(cell!.violations).toEqual({});
+    expect(cell!.notes).toEqual([]);
     expect(cell!.operations.madvise!.count).toBeGreaterThan(0);
     expect(readFileSync(join(cwd, dir, 'junit.xml'), 'utf8')).toMatch(/<\/testsuites>\n$/);
     expect(JSON.parse(readFileSync(join(cwd, dir, 'run.json'), 'utf8'))).toMatchObject({ status: 'interrupted' });
