@@ -50,7 +50,7 @@ const WAIT_SLICE_MS = 5;
  * Handles one page fault of the adapter (mlx5: pagefault_real_mr, ib_umem_odp_map_dma_and_lock): sample, get the page, check, commit;
  * refused, wait for the notifier and start again. `page` counts from the region's start.
  *
- * Returns ok, the outcome of get_user_pages (`efault`, `sigbus`, `enomem`), `einval` when the key is gone, or `eagain` when the cell ends.
+ * Returns ok, the outcome of get_user_pages (`efault`, `sigbus`, `enomem`), `einval` when the key is gone or its umem dying, or `eagain` when the cell ends.
  */
 export function handlePageFault(
   actor: Actor,
@@ -123,13 +123,16 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
   point(actor, POINT['fault.gotPages'], vpn, pfn, generation);
 
   mutexLock(actor, umemMutex(umem));
-  const ok = mem[umem + UMEM.dying] === 0 && strategy.faultCheck(actor, ctx, umem, sample);
+  const dying = mem[umem + UMEM.dying] !== 0;
+  const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample);
   point(actor, POINT['fault.checked'], index, vpn, ok ? 1 : 0);
   if (ok) commit(actor, ctx, index, page, vpn, write);
   mutexUnlock(actor, umemMutex(umem));
   // v3.19 on: the entry keeps no reference. From here only the protocol protects the page.
   putFrame(actor, hca.frames, pfn);
   if (ok) return OUTCOME.ok;
+  // Not a refusal: no later attempt could do better. The QP gets an error.
+  if (dying) return OUTCOME.einval;
   count(actor, COUNTER['fault.retried']);
   if (!inSection) count(actor, COUNTER['exposure.faultAcrossSection']);
   return OUTCOME.eagain;
@@ -182,6 +185,7 @@ const FAILURE_COUNTER: Readonly<Record<number, number>> = Object.freeze({
   [OUTCOME.sigbus]: COUNTER['fail.faultSigbus'],
   [OUTCOME.efault]: COUNTER['fail.faultEfault'],
   [OUTCOME.enomem]: COUNTER['fail.faultEnomem'],
+  [OUTCOME.einval]: COUNTER['fail.faultGone'],
 });
 
 /**

@@ -246,9 +246,11 @@ describe('the end of the process', () => {
     for (const key of keys) {
       expect(entryOf(bed, key, 1)).toBe(0);
       expect(bed.world.mem[umemOf(bed, key) + UMEM.dying]).toBe(1);
-      expect(faultOnce(bed, T3, key, 1)).toBe(OUTCOME.eagain);
+      // No later attempt could do better, so there is none.
+      expect(faultOnce(bed, T3, key, 1)).toBe(OUTCOME.einval);
       expect(dma(bed, T4, key, 1)).toBe(OUTCOME.efault);
     }
+    expect([counter(bed, 'fault.retried'), counter(bed, 'fail.faultGone')]).toEqual([0, 2]);
     for (const key of keys) expect(deregister(bed, T2, key)).toBe(OUTCOME.ok);
     auditLeaks(bed.supervisor, bed.world.oracles);
     expect(fired(bed)).toEqual({});
