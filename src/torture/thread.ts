@@ -77,6 +77,8 @@ export function startBarrier({ world, actor }: ThreadCell): boolean {
   clearWait(actor);
   // From here on, time counts from the moment at which the barrier opened: starting the threads takes longer than many a cell.
   actor.clockOffsetMs -= f64[startedAt]!;
+  // Records from before have times of before; they would seem to be the latest of all.
+  mem[actor.ringHead] = 0;
   return rawLoad(mem, go) === 1;
 }
 

@@ -45,7 +45,6 @@ describe('a run on real threads', () => {
     ['SIGINT', 130, 'endless.yaml'],
     ['SIGTERM', 143, 'endless.yaml'],
     ['SIGINT', 130, 'rounds.yaml'],
-    ['SIGTERM', 143, 'rounds.yaml'],
   ] as const)('%s ends it with exit code %i and a whole summary (%s)', async (signal, code, scenario) => {
     const dir = `stopped-${signal}-${scenario}`;
     const run = await cli(['run', scenario, '-s', 'context-count,pinned', '-o', dir, '--no-progress'], (child) => {

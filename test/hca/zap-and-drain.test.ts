@@ -38,7 +38,10 @@ async function inAccess(bed: Bed, key: number, body: (dma: Thread, go: () => voi
 }
 
 describe('an access that has translated before the zap', () => {
-  it.each([contextCount, intervalNotifier])('is waited for under $name, and the page is not freed before', async (strategy) => {
+  it.each([
+    contextCount,
+    intervalNotifier,
+  ])('is waited for under $name, and the page is not freed before', async (strategy) => {
     const { bed, key } = mapped(strategy);
     const { frames } = bed.world.mm;
     const frame = entryFrame(entryOf(bed, key, 1));

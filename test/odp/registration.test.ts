@@ -3,8 +3,8 @@ import { keyIndex, MKEY, mkeyAddr } from '../../src/hca/device.ts';
 import type { Vpn } from '../../src/memory/address.ts';
 import { slabInUse } from '../../src/memory/slab.ts';
 import { censusFrames } from '../../src/mm/census.ts';
-import { mmuNotifierRelease } from '../../src/mm/notifier.ts';
 import { munmap } from '../../src/mm/munmap.ts';
+import { mmuNotifierRelease } from '../../src/mm/notifier.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { firstOverlap } from '../../src/odp/invalidation.ts';
 import { forEachUmem, UCONTEXT } from '../../src/odp/ucontext.ts';
@@ -216,7 +216,9 @@ describe('deregistration', () => {
     });
   });
 
-  it.each(STRATEGIES.filter((s) => !s.pins))('wakes a fault that sleeps for the notifier, under $name', async (strategy) => {
+  it.each(
+    STRATEGIES.filter((s) => !s.pins),
+  )('wakes a fault that sleeps for the notifier, under $name', async (strategy) => {
     const bed = createBed(strategy);
     const key = register(bed, T4, 4, 2);
     sectionStart(bed, T1, 4, 5);

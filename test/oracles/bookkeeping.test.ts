@@ -78,13 +78,15 @@ describe('counter-underflow', () => {
     expect(recordsOf(bed, 'counter-underflow')[0]!.fields).toMatchObject({ value: -1, umem: -1, key: -1 });
   });
 
-  it.each([privateCountClamped, contextCount, intervalNotifier, pinned])(
-    'is silent under $name in the same schedule',
-    (strategy) => {
-      const { bed } = bornInside(strategy);
-      expect(fired(bed)).toEqual({});
-    },
-  );
+  it.each([
+    privateCountClamped,
+    contextCount,
+    intervalNotifier,
+    pinned,
+  ])('is silent under $name in the same schedule', (strategy) => {
+    const { bed } = bornInside(strategy);
+    expect(fired(bed)).toEqual({});
+  });
 });
 
 describe('counter-leak', () => {
@@ -133,16 +135,15 @@ describe('counter-leak', () => {
     expect(recordsOf(bed, 'counter-leak')[0]!.fields).toMatchObject({ value: 1, expectedValue: 0 });
   });
 
-  it.each(STRATEGIES.filter((s) => s !== privateCount && s !== mmapWrite))(
-    'is silent under $name in the same schedules',
-    (strategy) => {
-      const { bed } = bornInside(strategy);
-      register(bed, T2, 5, 4);
-      madvise(bed, T1, 4, 6);
-      audit(bed);
-      expect(fired(bed)).toEqual({});
-    },
-  );
+  it.each(
+    STRATEGIES.filter((s) => s !== privateCount && s !== mmapWrite),
+  )('is silent under $name in the same schedules', (strategy) => {
+    const { bed } = bornInside(strategy);
+    register(bed, T2, 5, 4);
+    madvise(bed, T1, 4, 6);
+    audit(bed);
+    expect(fired(bed)).toEqual({});
+  });
 
   it('has nothing to say of mmap-write, under which no region is born inside madvise', () => {
     const bed = createBed(mmapWrite);

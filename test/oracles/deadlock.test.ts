@@ -30,15 +30,26 @@ function cell(threads = 2): Bed {
 }
 /** Mutexes that no one uses here otherwise: the folio locks of frames 1 and 2. */
 const mutexOf = (bed: Bed, n: number): Addr => at(frameAddr(bed.world.mm.frames, n as Pfn), FRAME.folioLock);
-const chainOf = (bed: Bed) => recordsOf(bed, 'deadlock')[0]!.chain.map(({ tid, kind, addr, on }) => [tid, kind, addr, on]);
+const chainOf = (bed: Bed) =>
+  recordsOf(bed, 'deadlock')[0]!.chain.map(({ tid, kind, addr, on }) => [tid, kind, addr, on]);
 
 describe('deadlock', () => {
   it('names two threads that take two mutexes in opposite orders', async () => {
     const bed = cell();
     const [a, b] = [mutexOf(bed, 1), mutexOf(bed, 2)];
     const threads = [
-      startThread(bed, 0, [['mutexLock', a], ['signal', 0], ['await', 1], ['mutexLock', b]]),
-      startThread(bed, 1, [['mutexLock', b], ['signal', 1], ['await', 0], ['mutexLock', a]]),
+      startThread(bed, 0, [
+        ['mutexLock', a],
+        ['signal', 0],
+        ['await', 1],
+        ['mutexLock', b],
+      ]),
+      startThread(bed, 1, [
+        ['mutexLock', b],
+        ['signal', 1],
+        ['await', 0],
+        ['mutexLock', a],
+      ]),
     ];
     await withThreads(threads, async () => {
       for (const t of threads) await t.sleepsIn(WAIT.mutex);
@@ -68,7 +79,13 @@ describe('deadlock', () => {
         ['mutexUnlock', b],
         ['mutexUnlock', a],
       ]),
-      startThread(bed, 1, [['await', 0], ['mutexLock', a], ['mutexLock', b], ['mutexUnlock', b], ['mutexUnlock', a]]),
+      startThread(bed, 1, [
+        ['await', 0],
+        ['mutexLock', a],
+        ['mutexLock', b],
+        ['mutexUnlock', b],
+        ['mutexUnlock', a],
+      ]),
     ];
     await withThreads(threads, async () => {
       await threads[1]!.sleepsIn(WAIT.mutex);
@@ -156,8 +173,18 @@ describe('deadlock', () => {
     const { srcu } = bed.world.mm.mms[0]!;
     const a = mutexOf(bed, 1);
     const threads = [
-      startThread(bed, 0, [['srcuReadLock', srcu], ['signal', 0], ['await', 1], ['mutexLock', a]]),
-      startThread(bed, 1, [['mutexLock', a], ['signal', 1], ['await', 0], ['synchronizeSrcu', srcu]]),
+      startThread(bed, 0, [
+        ['srcuReadLock', srcu],
+        ['signal', 0],
+        ['await', 1],
+        ['mutexLock', a],
+      ]),
+      startThread(bed, 1, [
+        ['mutexLock', a],
+        ['signal', 1],
+        ['await', 0],
+        ['synchronizeSrcu', srcu],
+      ]),
     ];
     await withThreads(threads, async () => {
       await threads[0]!.sleepsIn(WAIT.mutex);
@@ -201,8 +228,18 @@ describe('deadlock', () => {
     const a = mutexOf(bed, 1);
     // A valid entry, so that the zap has something to drain.
     const threads = [
-      startThread(bed, 0, [['accessBegin', 1], ['signal', 0], ['await', 1], ['mutexLock', a]]),
-      startThread(bed, 1, [['mutexLock', a], ['signal', 1], ['await', 0], ['zap', 1, 0, 0]]),
+      startThread(bed, 0, [
+        ['accessBegin', 1],
+        ['signal', 0],
+        ['await', 1],
+        ['mutexLock', a],
+      ]),
+      startThread(bed, 1, [
+        ['mutexLock', a],
+        ['signal', 1],
+        ['await', 0],
+        ['zap', 1, 0, 0],
+      ]),
     ];
     bed.world.mem[bed.world.hca.mtt + bed.world.hca.mttPages] = 1;
     await withThreads(threads, async () => {
@@ -251,7 +288,11 @@ describe('deadlock', () => {
     const bed = cell(1);
     const c = at(bed.world.litmusKeys, FREE_WORD);
     const rounds = 30;
-    const thread = startThread(bed, 0, Array.from({ length: rounds }, () => ['waitForCompletion', c] as const));
+    const thread = startThread(
+      bed,
+      0,
+      Array.from({ length: rounds }, () => ['waitForCompletion', c] as const),
+    );
     await withThreads([thread], async () => {
       const watch = createDeadlockWatch(bed.world.threads);
       for (let i = 0; i < rounds; i++) {
@@ -278,8 +319,18 @@ describe('a forced order that the design makes impossible', () => {
       { tid: 0, point: POINT['section.started'] },
     ]);
     const threads = [
-      startThread(bed, 0, [['mutexLock', a], ['signal', 0], ['point', POINT['section.started']], ['mutexUnlock', a]]),
-      startThread(bed, 1, [['await', 0], ['mutexLock', a], ['point', POINT['umem.inserted']], ['mutexUnlock', a]]),
+      startThread(bed, 0, [
+        ['mutexLock', a],
+        ['signal', 0],
+        ['point', POINT['section.started']],
+        ['mutexUnlock', a],
+      ]),
+      startThread(bed, 1, [
+        ['await', 0],
+        ['mutexLock', a],
+        ['point', POINT['umem.inserted']],
+        ['mutexUnlock', a],
+      ]),
     ];
     await withThreads(threads, async () => {
       await threads[0]!.sleepsIn(WAIT.gate);

@@ -1,4 +1,3 @@
-import type { DmaAccess } from '../../src/trace/observer.ts';
 import { ENTRY_VALID, keyIndex, MKEY, mkeyAddr } from '../../src/hca/device.ts';
 import { entryAddr } from '../../src/hca/device-page-table.ts';
 import { createDmaAccess, dmaAccess } from '../../src/hca/dma.ts';
@@ -24,6 +23,7 @@ import type { SyncHooks } from '../../src/sync/task.ts';
 import { setUpMemory } from '../../src/torture/areas.ts';
 import { type Actor, MODE } from '../../src/trace/actor.ts';
 import { COUNTER, type CounterName } from '../../src/trace/counters.ts';
+import type { DmaAccess } from '../../src/trace/observer.ts';
 import { CONTROL } from '../../src/trace/park.ts';
 import type { Perturb } from '../../src/trace/perturb.ts';
 import { POINT, POINT_COUNT, type PointName, pointName } from '../../src/trace/points.ts';

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { accessBegin, accessEnd, deviceZap } from '../../src/hca/device-page-table.ts';
 import { qpAddr } from '../../src/hca/device.ts';
+import { accessBegin, accessEnd, deviceZap } from '../../src/hca/device-page-table.ts';
 import { createDmaAccess, dmaAccess } from '../../src/hca/dma.ts';
 import { qpTicket, qpWait } from '../../src/hca/page-request.ts';
 import { type Addr, at, type Vpn } from '../../src/memory/address.ts';

@@ -4,13 +4,13 @@ import { NULL_ADDR, type Vpn } from '../../src/memory/address.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { firstOverlap, nextOverlap } from '../../src/odp/invalidation.ts';
 import type { Strategy } from '../../src/odp/strategy.ts';
+import type { Ucontext } from '../../src/odp/ucontext.ts';
 import { UMEM, umemLast, umemMutex, umemStart } from '../../src/odp/umem.ts';
 import { contextCount } from '../../src/strategies/context-count.ts';
 import { STRATEGIES } from '../../src/strategies/index.ts';
 import { exchange } from '../../src/sync/atomics.ts';
 import { mutexLock, mutexUnlock } from '../../src/sync/mutex.ts';
 import type { Actor } from '../../src/trace/actor.ts';
-import type { Ucontext } from '../../src/odp/ucontext.ts';
 
 /** Clears the entries, and does not wait for the accesses that have translated already. */
 function clearWithoutDrain(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {

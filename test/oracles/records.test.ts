@@ -7,7 +7,18 @@ import { countOf, drainViolations, violate } from '../../src/oracles/report.ts';
 import { VIOLATION, VIOLATION_STATE } from '../../src/oracles/view.ts';
 import { contextCount } from '../../src/strategies/context-count.ts';
 import { pointName } from '../../src/trace/points.ts';
-import { type Bed, type BedOptions, counter, createBed, dma, faultOnce, fired, madvise, register, touch } from './fixture.ts';
+import {
+  type Bed,
+  type BedOptions,
+  counter,
+  createBed,
+  dma,
+  faultOnce,
+  fired,
+  madvise,
+  register,
+  touch,
+} from './fixture.ts';
 
 const [T1, T2, T3, T4] = [0, 1, 2, 3] as const;
 const noZap: Strategy = { ...contextCount, rangeStart: () => OUTCOME.ok, rangeEnd() {} };
@@ -40,7 +51,12 @@ describe('a record', () => {
       'fault.committed',
     ]);
     // The points of the violator itself up to the one at which it was noticed.
-    expect(of(T4).map((r) => pointName(r.point))).toEqual(['mm.faulted', 'cpu.write', 'dma.translated', 'dma.accessed']);
+    expect(of(T4).map((r) => pointName(r.point))).toEqual([
+      'mm.faulted',
+      'cpu.write',
+      'dma.translated',
+      'dma.accessed',
+    ]);
     expect(of(T1)).toHaveLength(4);
     const times = record.window.map((r) => r.timeMs);
     expect(times).toEqual([...times].sort((a, b) => a - b));
@@ -57,11 +73,7 @@ describe('a record', () => {
     const record = drainViolations(oracles(bed))[0]!;
     const last = record.window.filter((r) => r.tid === T4).at(-1)!;
     expect(pointName(last.point)).toBe('dma.accessed');
-    expect([last.a, last.b, last.c]).toEqual([
-      record.fields.page,
-      record.fields.frame,
-      record.fields.entryGeneration,
-    ]);
+    expect([last.a, last.b, last.c]).toEqual([record.fields.page, record.fields.frame, record.fields.entryGeneration]);
   });
 
   it('says -1 of everything that does not apply', () => {
@@ -93,7 +105,11 @@ describe('how many are kept', () => {
   });
 
   it('each role has a signature of its own, whichever of its threads it was', () => {
-    const { bed } = stale({ keep: 2, threads: 7, roles: ['madvise', 'register', 'fault-engine', 'dma', 'dma', 'touch'] });
+    const { bed } = stale({
+      keep: 2,
+      threads: 7,
+      roles: ['madvise', 'register', 'fault-engine', 'dma', 'dma', 'touch'],
+    });
     for (const tid of [3, 4, 5]) for (let i = 0; i < 5; i++) violate(bed.actors[tid]!, oracles(bed), ORACLE.starvation);
     expect(countOf(oracles(bed), ORACLE.starvation).count).toBe(15);
     const states = Array.from({ length: 16 }, (_, i) => {

@@ -61,34 +61,36 @@ describe('starvation of a fault', () => {
     expect(fired(bed)).toEqual({ 'counter-underflow': 1, starvation: 1 });
   });
 
-  it.each([contextCount, intervalNotifier, refuses])(
-    'is silent under $name while a section over the region runs all the time',
-    (strategy) => {
-      const bed = createBed(strategy);
-      const key = register(bed, T2, 4, 4);
-      sectionStart(bed, T1, 4, 6);
-      expect(faultTimes(bed, T3, key, 1, 50)).toBe(OUTCOME.eagain);
-      expect(fired(bed)).toEqual({});
-    },
-  );
+  it.each([
+    contextCount,
+    intervalNotifier,
+    refuses,
+  ])('is silent under $name while a section over the region runs all the time', (strategy) => {
+    const bed = createBed(strategy);
+    const key = register(bed, T2, 4, 4);
+    sectionStart(bed, T1, 4, 6);
+    expect(faultTimes(bed, T3, key, 1, 50)).toBe(OUTCOME.eagain);
+    expect(fired(bed)).toEqual({});
+  });
 
-  it.each([contextCount, intervalNotifier, refuses])(
-    'is silent under $name when a section begins in each attempt',
-    (strategy) => {
-      const bed = createBed(strategy);
-      const key = register(bed, T2, 4, 4);
-      let n = 0;
-      const inTheWay = (): void => {
-        sectionStart(bed, T1, 5, 5);
-        sectionEnd(bed, T1);
-        if (++n < 50) bed.at(T3, 'fault.gotPages', inTheWay);
-      };
-      bed.at(T3, 'fault.gotPages', inTheWay);
-      expect(faultTimes(bed, T3, key, 1, 50)).toBe(OUTCOME.eagain);
-      expect(n).toBe(50);
-      expect(fired(bed)).toEqual({});
-    },
-  );
+  it.each([
+    contextCount,
+    intervalNotifier,
+    refuses,
+  ])('is silent under $name when a section begins in each attempt', (strategy) => {
+    const bed = createBed(strategy);
+    const key = register(bed, T2, 4, 4);
+    let n = 0;
+    const inTheWay = (): void => {
+      sectionStart(bed, T1, 5, 5);
+      sectionEnd(bed, T1);
+      if (++n < 50) bed.at(T3, 'fault.gotPages', inTheWay);
+    };
+    bed.at(T3, 'fault.gotPages', inTheWay);
+    expect(faultTimes(bed, T3, key, 1, 50)).toBe(OUTCOME.eagain);
+    expect(n).toBe(50);
+    expect(fired(bed)).toEqual({});
+  });
 
   it.each([contextCount, intervalNotifier])('is silent under $name when nothing is in the way', (strategy) => {
     const bed = createBed(strategy);

@@ -68,8 +68,7 @@ async function bounded(message: string): Promise<never> {
   throw new Error(message);
 }
 
-export const waitKindOf = (bed: Bed, tid: number): number =>
-  bed.world.mem[bed.world.taskAddr(tid) + TASK.waitKind]!;
+export const waitKindOf = (bed: Bed, tid: number): number => bed.world.mem[bed.world.taskAddr(tid) + TASK.waitKind]!;
 
 /** Polls until `condition` holds. */
 export async function until(condition: () => boolean, message: string): Promise<void> {

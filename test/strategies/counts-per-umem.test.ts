@@ -3,6 +3,7 @@ import { keyIndex } from '../../src/hca/device.ts';
 import { at } from '../../src/memory/address.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { truncate } from '../../src/mm/truncate.ts';
+import { umemExt } from '../../src/odp/umem.ts';
 import { auditMappings } from '../../src/oracles/stale-mapping.ts';
 import { mmapWrite } from '../../src/strategies/mmap-write.ts';
 import { privateCount } from '../../src/strategies/private-count.ts';
@@ -10,12 +11,11 @@ import { privateCountClamped } from '../../src/strategies/private-count-clamped.
 import { RUNNING } from '../../src/strategies/running-count.ts';
 import { completionDone } from '../../src/sync/completion.ts';
 import { downReadTrylock, downWriteTrylock, upRead } from '../../src/sync/rw-semaphore.ts';
-import { umemExt } from '../../src/odp/umem.ts';
 import {
   auditOf,
   type Bed,
-  counter,
   countedBy,
+  counter,
   createBed,
   deregister,
   dma,
@@ -140,7 +140,13 @@ describe.each(COUNTED)('$name: a section', (strategy) => {
     const { bed, key } = mapped(strategy);
     sectionStart(bed, T1, 5, 8);
     deregister(bed, T2, key);
-    expect(about(passedBy(bed, T1, () => sectionEnd(bed, T1)), 'umem.uncounted', 'umem.clamped')).toEqual([]);
+    expect(
+      about(
+        passedBy(bed, T1, () => sectionEnd(bed, T1)),
+        'umem.uncounted',
+        'umem.clamped',
+      ),
+    ).toEqual([]);
     expect(counter(bed, 'exposure.removeInSection')).toBe(1);
     expect(fired(bed)).toEqual({});
   });

@@ -44,7 +44,13 @@ type Move =
   | { readonly kind: 'section'; readonly actor: number; readonly start: number; readonly pages: number }
   | { readonly kind: 'register'; readonly start: number; readonly pages: number }
   | { readonly kind: 'deregister'; readonly which: number }
-  | { readonly kind: 'fault'; readonly actor: number; readonly which: number; readonly page: number; readonly gap: number }
+  | {
+      readonly kind: 'fault';
+      readonly actor: number;
+      readonly which: number;
+      readonly page: number;
+      readonly gap: number;
+    }
   | { readonly kind: 'touch' | 'dma'; readonly which: number; readonly page: number };
 
 const small = fc.nat(PAGES - 1);
@@ -77,7 +83,10 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       gap: fc.nat(5),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('touch' as const, 'dma' as const), which: fc.nat(9), page: small }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('touch' as const, 'dma' as const), which: fc.nat(9), page: small }),
+  },
 );
 const moves = fc.array(move, { minLength: 1, maxLength: 60 });
 
@@ -252,9 +261,7 @@ describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLo
     );
   });
 
-  const unsafe = holdsMmapLock
-    ? [privateCount, privateCountClamped]
-    : [privateCount, privateCountClamped, mmapWrite];
+  const unsafe = holdsMmapLock ? [privateCount, privateCountClamped] : [privateCount, privateCountClamped, mmapWrite];
 
   it.each(unsafe)('$name breaks the rule in some order, and then an oracle says so', (strategy) => {
     const found = fc.check(

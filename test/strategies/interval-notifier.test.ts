@@ -52,7 +52,11 @@ function tree(bed: Bed): number[] {
   const keys: number[] = [];
   const last = (bed.plan.memory.pages - 1) as Vpn;
   const { actors, ctx, world } = bed;
-  for (let u: Addr = firstOverlap(actors[0]!, ctx, 0 as Vpn, last); u !== 0; u = nextOverlap(actors[0]!, u, 0 as Vpn, last))
+  for (
+    let u: Addr = firstOverlap(actors[0]!, ctx, 0 as Vpn, last);
+    u !== 0;
+    u = nextOverlap(actors[0]!, u, 0 as Vpn, last)
+  )
     keys.push(world.mem[u + UMEM.key]!);
   return keys;
 }

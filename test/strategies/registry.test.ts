@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ENTRY_PINNED, ENTRY_WRITE } from '../../src/hca/device.ts';
+import { OUTCOME } from '../../src/mm/outcome.ts';
+import { auditLeaks } from '../../src/oracles/leak.ts';
 import { ORACLE_NAMES } from '../../src/oracles/names.ts';
+import { auditMappings } from '../../src/oracles/stale-mapping.ts';
 import { findStrategy, STRATEGIES } from '../../src/strategies/index.ts';
 import { pinned } from '../../src/strategies/pinned.ts';
 import { attachWorld, layoutWorld } from '../../src/world/world.ts';
@@ -17,9 +20,6 @@ import {
   register,
   touch,
 } from '../oracles/fixture.ts';
-import { OUTCOME } from '../../src/mm/outcome.ts';
-import { auditMappings } from '../../src/oracles/stale-mapping.ts';
-import { auditLeaks } from '../../src/oracles/leak.ts';
 
 const [T1, T2, , T4] = [0, 1, 2, 3] as const;
 

@@ -10,6 +10,7 @@ import {
   type GateStep,
   gateArm,
   gateAwaits,
+  gateBlockedOn,
   gateLeave,
   gateOpen,
   gateOutcome,
@@ -163,15 +164,17 @@ describe('a gate on real threads', () => {
     const thread = startThread(bed, 0, [['point', POINT[C]]]);
     await withThreads([thread], async () => {
       const { mem, taskAddr } = bed.world;
-      const awaited = () => mem[taskAddr(0) + TASK.waitArg];
       await thread.sleepsIn(WAIT.gate);
-      expect(awaited()).toBe(1);
+      const step = mem[taskAddr(0) + TASK.waitArg]!;
+      expect(step).toBe(2);
+      expect(gateBlockedOn(mem, bed.world.gate, step)).toBe(1);
       pass(actors[1]!, A);
-      for (let i = 0; i < 1000 && awaited() !== 2; i++) await sleep(1);
-      expect(awaited()).toBe(2);
+      expect(gateBlockedOn(mem, bed.world.gate, step)).toBe(2);
+      await sleep(5);
       expect(thread.done()).toBe(0);
       pass(actors[2]!, B);
       await thread.ended;
+      expect(gateBlockedOn(mem, bed.world.gate, step)).toBe(-1);
       expect(outcome(bed)).toBe('complete');
     });
   });
@@ -182,11 +185,7 @@ describe('a gate on real threads', () => {
       [0, B],
       [1, B],
     ]);
-    const steps: Step[] = [
-      ['point', POINT[B]],
-      ['point', POINT[B]],
-      ['leave'],
-    ];
+    const steps: Step[] = [['point', POINT[B]], ['point', POINT[B]], ['leave']];
     const threads = [0, 1].map((tid) => startThread(bed, tid, steps));
     await withThreads(threads, async () => {
       for (const t of threads) await t.sleepsIn(WAIT.gate);

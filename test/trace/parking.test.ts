@@ -55,7 +55,9 @@ describe('parking', () => {
         for (const t of threads)
           if (t.done() <= steps.length) {
             const kind = bed.world.mem[bed.world.taskAddr(t.tid) + TASK.waitKind];
-            expect(kind === WAIT.park || rawLoad(bed.world.mem, bed.world.parkWords[t.tid]!) === PARK_FINISHED).toBe(true);
+            expect(kind === WAIT.park || rawLoad(bed.world.mem, bed.world.parkWords[t.tid]!) === PARK_FINISHED).toBe(
+              true,
+            );
           }
         await new Promise((resolve) => setTimeout(resolve, 5));
         expect(threads.map((t) => t.done())).toEqual(done);

@@ -19,7 +19,8 @@ const NONE: PerturbOptions = {
 };
 const bed = createBed(contextCount);
 const sleepWord = bed.world.gate;
-const create = (options: Partial<PerturbOptions>, seed: number) => createPerturb({ ...NONE, ...options }, seed, sleepWord);
+const create = (options: Partial<PerturbOptions>, seed: number) =>
+  createPerturb({ ...NONE, ...options }, seed, sleepWord);
 const sites = (active: Uint8Array): number => active.reduce((a, b) => a + b, 0);
 /** At which of 200 visits of every point it fires. */
 function firings(options: Partial<PerturbOptions>, cellSeed: number, threadSeed: number): string {
