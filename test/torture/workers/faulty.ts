@@ -53,6 +53,11 @@ const FAULTS = {
   'throws-early': () => {
     throw new RangeError('no views');
   },
+  // In place of a supervisor, which would have mapped the memory: nobody gets beyond the start.
+  'throws-at-start': (task) =>
+    runRole(task, () => {
+      throw new Error('no memory mapped');
+    }),
   'throws-holding': (task) =>
     afterSome(task, ({ actor, world }) => {
       downWrite(actor, world.mm.mms[0]!.mmapLock);
