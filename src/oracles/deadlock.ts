@@ -1,6 +1,7 @@
 import { type Addr, at } from '../memory/address.ts';
 import { rawLoad } from '../sync/atomics.ts';
 import { rwsemWriteLocked } from '../sync/rw-semaphore.ts';
+import { srcuAwaited } from '../sync/srcu.ts';
 import { HELD, heldAddr, heldMode, TASK, WAIT, waitNodePending } from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import { GATE_OUTCOME, gateBlockedOn, gateOpen } from '../trace/gate.ts';
@@ -35,7 +36,7 @@ const FREE = -2;
  * thread that somebody outside the set could wake:
  * - a lock's waiter, when none of the holders is in the set (a holder that runs will release it);
  * - a waiter for a completion or a queue, when any live thread is outside (it might wake it);
- * - a grace period, when no reader is in the set; a drain or a gate, when the thread that it waits for is outside.
+ * - a grace period, when the reader that it waits for is outside; a drain or a gate, when the thread that it waits for is outside.
  * A sleeper that has been granted what it waits for, and has not run yet, is not in the set: each kind of wait is checked against the
  * word slept on. What is left waits for itself. Words are read racily, so it counts only when `LOOKS` looks find the same threads at the same wait
  * epochs: a thread that was woken in between has moved on.
@@ -110,8 +111,12 @@ function blockedOn(view: OracleView, s: Stuck, inSet: ReadonlySet<number>, live:
     case WAIT.rwsemRead:
     case WAIT.rwsemWrite:
       return holderInSet(view, s.addr, false, inSet);
-    case WAIT.srcu:
-      return holderInSet(view, s.addr, true, inSet);
+    case WAIT.srcu: {
+      // A use count has itself as the word slept on. A grace period names one reader: a newer one holds nothing up.
+      if (s.arg === s.addr) return holderInSet(view, s.addr, true, inSet);
+      const on = srcuAwaited(view.mem, s.addr, s.arg as Addr);
+      return inSet.has(on) ? on : FREE;
+    }
     case WAIT.drain:
       return inSet.has(s.arg) ? s.arg : FREE;
     case WAIT.gate: {

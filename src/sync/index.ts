@@ -38,7 +38,7 @@ export {
 } from './rw-semaphore.ts';
 export { readSeqBegin, readSeqRetry, SEQ_COUNT, seqCountInit, writeSeqBegin, writeSeqEnd } from './seq-count.ts';
 export { SPIN_LOCK, spinLock, spinLockInit, spinTrylock, spinUnlock } from './spin-lock.ts';
-export { SRCU, srcuInit, srcuReadLock, srcuReadUnlock, srcuWords, synchronizeSrcu } from './srcu.ts';
+export { SRCU, srcuAwaited, srcuInit, srcuReadLock, srcuReadUnlock, srcuWords, synchronizeSrcu } from './srcu.ts';
 export {
   createTask,
   HELD,

@@ -40,6 +40,10 @@ export function srcuInit(mem: Memory, s: Addr, threads: number, cls: number): vo
 
 const readers = (s: Addr, tid: number, idx: number): Addr => (s + FIRST_READER + tid * LINE_WORDS + idx) as Addr;
 
+/** The thread whose open sections a grace period waits for that has published `word` as what it sleeps on; -1 when they have ended. */
+export const srcuAwaited = (mem: Memory, s: Addr, word: Addr): number =>
+  (mem[word] & ~SLEEPER) === 0 ? -1 : Math.floor((word - s - FIRST_READER) / LINE_WORDS);
+
 /**
  * `srcu_read_lock`: never blocks, may nest. Unlike there, counted by thread, so the section must end on the thread that
  * began it; a thread's count is then exact, and no second pair of counters is needed.
