@@ -161,7 +161,9 @@ function subscribe(bed: Bed, more: Partial<Subscription>): void {
   mm.subscriptions.push({ index, rangeStart: () => OUTCOME.ok, rangeEnd() {}, release() {}, ...more });
   mmuNotifierRegister(bed.supervisor, mm, index);
 }
-const finishAll = (bed: Bed): void => bed.observers.forEach((o, tid) => o.finished(bed.actors[tid]!));
+function finishAll(bed: Bed): void {
+  for (const [tid, o] of bed.observers.entries()) o.finished(bed.actors[tid]!);
+}
 const cookieOf = (bed: Bed, section: number): number => bed.world.mem[section + SECTION.cookie]!;
 
 describe('unpaired-section', () => {

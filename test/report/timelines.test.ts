@@ -19,7 +19,7 @@ describe('a timeline', () => {
       '    -400.0 section.started [3..6] section=2               |',
       '    -300.0                                                | umem.inserted [4..9] umem=640',
       '    -100.0 > umem.uncounted count=-1 seq=1 umem=640       |',
-      '    +400.0                                                | register.done outcome=0 key=9 umem=640',
+      '    +400.0                                                | register.done ok key=9 umem=640',
       'not drawn: touch-0, dma-0',
     ]);
   });

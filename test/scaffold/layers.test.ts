@@ -133,18 +133,25 @@ describe('imports go down only', () => {
 });
 
 describe('the model', () => {
-  test.each(['memory', 'sync', 'trace', 'mm', 'hca', 'odp', 'strategies', 'variants', 'oracles'])(
-    '%s/ has no Node imports, no packages and no Atomics',
-    (layer) => {
-      const text = "import 'node:fs';\nimport type { Z } from 'zod';\nawait import('os');\n\nAtomics.add(m, 0, 1);\n";
-      expect(problems({ [`src/${layer}/bad.ts`]: text })).toEqual([
-        `src/${layer}/bad.ts:1: imports 'node:fs'; ${layer}/ is part of the model, which has no Node imports and no packages`,
-        expect.stringContaining(`src/${layer}/bad.ts:2: imports 'zod'`),
-        expect.stringContaining(`src/${layer}/bad.ts:3: imports 'os'`),
-        `src/${layer}/bad.ts:5: uses Atomics; only src/sync/atomics.ts does within the model`,
-      ]);
-    },
-  );
+  test.each([
+    'memory',
+    'sync',
+    'trace',
+    'mm',
+    'hca',
+    'odp',
+    'strategies',
+    'variants',
+    'oracles',
+  ])('%s/ has no Node imports, no packages and no Atomics', (layer) => {
+    const text = "import 'node:fs';\nimport type { Z } from 'zod';\nawait import('os');\n\nAtomics.add(m, 0, 1);\n";
+    expect(problems({ [`src/${layer}/bad.ts`]: text })).toEqual([
+      `src/${layer}/bad.ts:1: imports 'node:fs'; ${layer}/ is part of the model, which has no Node imports and no packages`,
+      expect.stringContaining(`src/${layer}/bad.ts:2: imports 'zod'`),
+      expect.stringContaining(`src/${layer}/bad.ts:3: imports 'os'`),
+      `src/${layer}/bad.ts:5: uses Atomics; only src/sync/atomics.ts does within the model`,
+    ]);
+  });
 
   test('Atomics by another name is still Atomics', () => {
     const text =

@@ -31,8 +31,8 @@ describe('names', () => {
 
   it('of counters are unique and numbered in their order', () => {
     expect(new Set(COUNTER_NAMES).size).toBe(COUNTER_COUNT);
-    COUNTER_NAMES.forEach((name, i) => expect(COUNTER[name]).toBe(i));
-    HISTOGRAM_NAMES.forEach((name, i) => expect(HISTOGRAM[name]).toBe(i));
+    for (const [i, name] of COUNTER_NAMES.entries()) expect(COUNTER[name]).toBe(i);
+    for (const [i, name] of HISTOGRAM_NAMES.entries()) expect(HISTOGRAM[name]).toBe(i);
   });
 
   it('of exposures are those that users type', () => {
