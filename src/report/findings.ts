@@ -27,16 +27,32 @@ export const rateBound95 = (trials: number): number => 3 / trials;
 /** What a cell found, in words. "0 violations" never stands alone: without exposures it would mean nothing. */
 export function findingWords(cell: CellResult): string[] {
   const found = findings(cell);
-  if (found.length > 0) return found.map(({ oracle, count }) => `${oracle} ${grouped(count)}`);
+  if (found.length > 0)
+    return [
+      ...found.map(({ oracle, count }) => `${oracle} ${grouped(count)}`),
+      ...windowWords(cell).map((w) => `in ${w}`),
+    ];
   const outcomes = Object.entries(cell.orders ?? {}).filter(([, n]) => n > 0);
   if (outcomes.length > 0 && outcomes.every(([outcome]) => outcome === 'order-prevented'))
     return ['no violation: this design makes the order impossible'];
   const exposures = exposureCount(cell);
   if (exposures === 0) return ['no exposures: says nothing'];
+  // The bound is one for each window of the kind that is named, never for all kinds together: that would flatter.
+  const window = windows(cell)[0];
+  if (window === undefined)
+    return [`0 violations in ${grouped(exposures)} exposures, none of them a registration or a fault inside a section`];
+  const bound = rateBound95(window.count).toExponential(1);
   return [
-    `0 violations in ${grouped(exposures)} exposures (rate below ${rateBound95(exposures).toExponential(1)} each, at 95 %)`,
+    `0 violations in ${grouped(window.count)} ${window.name} (a rate below ${bound} each, at 95 %)`,
+    ...windowWords(cell).slice(1),
   ];
 }
+
+/** The windows that the thread is about, in this order. */
+const WINDOWS = ['register-in-section', 'fault-in-section', 'truncate-in-fault'];
+const windows = (cell: CellResult): { name: string; count: number }[] =>
+  WINDOWS.map((name) => ({ name, count: cell.exposures[name] ?? 0 })).filter(({ count }) => count > 0);
+const windowWords = (cell: CellResult): string[] => windows(cell).map(({ name, count }) => `${name} ${grouped(count)}`);
 
 /** How the forced orders of a litmus cell ended: `complete 50`, `order-prevented 50`. */
 export const orderWords = (cell: CellResult): string[] =>

@@ -137,7 +137,7 @@ describe('executing cells', () => {
     const terminal = { ...terminalOf(), env: { GITHUB_STEP_SUMMARY: page } };
     await execute(executionOf(), terminal, runnerOf(finds));
     expect(readFileSync(page, 'utf8')).toContain(
-      '| seed | private-count | 5 | FAILURE | yes | counter-underflow 1,204, stale-dma 3 |',
+      '| seed | private-count | 5 | FAILURE | yes | counter-underflow 1,204, stale-dma 3, in register-in-section 1,000, in fault-in-section 500 |',
     );
     await expect(
       execute(executionOf(), { ...terminalOf(), env: { GITHUB_STEP_SUMMARY: '/dev/null/x' } }, runnerOf(finds)),
