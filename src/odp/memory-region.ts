@@ -49,7 +49,7 @@ const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 
 /**
  * Registers pages start .. start + pages - 1 for on-demand paging (ibv_reg_mr with IBV_ACCESS_ON_DEMAND; ib_umem_odp_get).
- * Returns the key, or 0 when no slot is left or, under a design that pins, when a page could not be got.
+ * Returns the key, or 0 when the range is no region of this adapter, when no slot is left or, under a design that pins, when a page could not be got.
  *
  * Order: insertion first, the key last. No fault can happen before there is a key, so that a umem never has entries that its
  * notifier was not told about; what may happen is that a section is running around the insertion, which is the seed's question.
@@ -57,6 +57,11 @@ const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pages: number): number {
   const { mem } = actor;
   const last = (start + pages - 1) as Vpn;
+  // A larger region would run into the next key's entries.
+  if (pages < 1 || pages > ctx.hca.mttPages || last >= ctx.mm.pages) {
+    count(actor, COUNTER['fail.register']);
+    return 0;
+  }
   const index = slabAlloc(mem, ctx.slab, actor.tid, ctx.depotLock);
   if (index === 0) {
     count(actor, COUNTER['fail.allocation']);

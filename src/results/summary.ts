@@ -39,6 +39,19 @@ const cellSchema = z.strictObject({
   latencyNs: z
     .strictObject({ fault: quantiles, section: quantiles, register: quantiles, deregister: quantiles })
     .readonly(),
+  locks: z
+    .array(
+      z
+        .strictObject({
+          name: z.string(),
+          mode: z.enum(['R', 'W']),
+          contentions: whole,
+          waitNs: z.strictObject({ total: z.number(), mean: z.number(), max: z.number() }).readonly(),
+        })
+        .readonly(),
+    )
+    .readonly()
+    .meta({ description: 'Locks for which threads had to wait, by class; W also stands for locks without modes.' }),
   audits: z.strictObject({ done: whole, skipped: whole, entries: whole, incoherentPinned: whole }).readonly(),
   records: z.strictObject({ kept: whole, dropped: whole }).readonly(),
   orders: z.record(z.string(), whole).readonly().exactOptional(),

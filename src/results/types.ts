@@ -1,4 +1,5 @@
 import type { OracleName } from '../oracles/names.ts';
+import type { Contention } from '../trace/lock-hooks.ts';
 import type { PointName } from '../trace/points.ts';
 
 export type Verdict = 'SUCCESS' | 'FAILURE' | 'UNKNOWN';
@@ -96,6 +97,8 @@ export interface CellResult {
     readonly retriesPerCommit: LatencyQuantiles;
   };
   readonly latencyNs: Readonly<Record<'fault' | 'section' | 'register' | 'deregister', LatencyQuantiles>>;
+  /** Locks for which threads had to wait, by class and mode, the longest total wait first; times in nanoseconds. */
+  readonly locks: readonly Contention[];
   readonly audits: {
     readonly done: number;
     readonly skipped: number;

@@ -5,6 +5,7 @@ import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../r
 import type { CellPlan } from '../scenario/plan.ts';
 import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';
+import { sumContention } from '../trace/lock-hooks.ts';
 import type { World } from '../world/world.ts';
 import type { SupervisorExit } from './supervisor.ts';
 
@@ -140,6 +141,7 @@ export function cellResult(world: World, end: CellEnd): CellResult {
       register: quantiles('register'),
       deregister: quantiles('deregister'),
     },
+    locks: sumContention(world.f64, world.contention),
     audits: {
       done: sum(world, COUNTER['audit.done']),
       skipped: sum(world, COUNTER['audit.skipped']),

@@ -14,6 +14,8 @@ export interface Actor extends Task {
   readonly counters: number;
   /** Index of the first double of this thread's histograms. */
   readonly histograms: number;
+  /** Index of the first double of this thread's lock contention figures: see lock-hooks.ts. */
+  readonly contention: number;
   readonly ringHead: Addr;
   readonly ring: Addr;
   /** Records in the ring minus one; the ring's length is a power of two. */
@@ -50,6 +52,7 @@ export const createActor = (init: ActorInit): Actor => ({
   f64: init.f64,
   counters: init.counters,
   histograms: init.histograms,
+  contention: init.contention,
   ringHead: init.ringHead,
   ring: init.ring,
   ringMask: init.ringMask,

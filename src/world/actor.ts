@@ -33,6 +33,7 @@ export function attachThread(world: World, tid: number, clockOffsetMs: number): 
     f64: world.f64,
     counters: world.counters[tid]!,
     histograms: world.histograms[tid]!,
+    contention: world.contention[tid]!,
     ringHead: world.ringHead(tid),
     ring: world.ring(tid),
     ringMask: world.oracles.ringMask,

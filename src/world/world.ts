@@ -13,6 +13,7 @@ import { TASK } from '../sync/task.ts';
 import { COUNTER_COUNT, HISTOGRAM_NAMES } from '../trace/counters.ts';
 import { GATE } from '../trace/gate.ts';
 import { HISTOGRAM_DOUBLES } from '../trace/histogram.ts';
+import { CONTENTION_DOUBLES } from '../trace/lock-hooks.ts';
 import { CONTROL, PARK_TASK } from '../trace/park.ts';
 import { RECORD, RING_HEAD } from '../trace/ring.ts';
 
@@ -35,9 +36,10 @@ export interface World {
   readonly parkWords: readonly Addr[];
   /** Keys registered by litmus programs, by the number of the range. */
   readonly litmusKeys: Addr;
-  /** Doubles of thread i's counters and histograms start at these indices. */
+  /** Doubles of thread i's counters, histograms and lock contention start at these indices. */
   readonly counters: readonly number[];
   readonly histograms: readonly number[];
+  readonly contention: readonly number[];
   readonly taskAddr: (tid: number) => Addr;
   readonly ringHead: (tid: number) => Addr;
   readonly ring: (tid: number) => Addr;
@@ -104,6 +106,7 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
     { name: 'trace.ring', words: s.ring * RECORD.$words, count: threads, line: true },
     { name: 'trace.counters', words: COUNTER_COUNT * 2, count: threads, line: true },
     { name: 'trace.histograms', words: HISTOGRAM_NAMES.length * HISTOGRAM_DOUBLES * 2, count: threads, line: true },
+    { name: 'trace.contention', words: CONTENTION_DOUBLES * 2, count: threads, line: true },
     { name: 'litmus.keys', words: 1, count: LITMUS_KEYS },
     ...mmRegions(s.mm),
     ...hcaRegions(s.hca),
@@ -176,6 +179,7 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?
     litmusKeys: region('litmus.keys', 0),
     counters: byTid((tid) => region('trace.counters', tid) >>> 1),
     histograms: byTid((tid) => region('trace.histograms', tid) >>> 1),
+    contention: byTid((tid) => region('trace.contention', tid) >>> 1),
     taskAddr: (tid) => region('task', tid),
     ringHead: (tid) => region('trace.head', tid),
     ring: (tid) => region('trace.ring', tid),

@@ -108,6 +108,20 @@ describe.each(STRATEGIES)('$name: a region', (strategy) => {
     expect(register(bed, 0, 0, 1)).not.toBe(0);
   });
 
+  it('is refused when it is larger than a region can be, or leaves the address space', () => {
+    const bed = createBed(strategy);
+    const { hca, mm } = bed.world;
+    const before = counter(bed, 'fail.register');
+    for (const [start, pages] of [
+      [0, hca.mttPages + 1],
+      [0, 0],
+      [mm.mms[0]!.pages - 1, 2],
+    ] as const)
+      expect(register(bed, T2, start, pages)).toBe(0);
+    expect(counter(bed, 'fail.register') - before).toBe(3);
+    expect(keysOf(bed)).toHaveLength(0);
+  });
+
   it('of the same pages may be registered more than once', () => {
     const bed = createBed(strategy);
     const keys = [register(bed, T2, 4, 3), register(bed, T1, 4, 3), register(bed, T2, 5, 4)];
@@ -237,6 +251,37 @@ describe('deregistration', () => {
         expect(await removal.ended).toEqual([OUTCOME.ok]);
         expect(inTree(bed, 4)).toBe(false);
       });
+    });
+  });
+});
+
+describe('faultWake', () => {
+  it('is called once the key is gone and the umem dying, so that whoever wakes gives up', () => {
+    const seen: unknown[] = [];
+    const bed = createBed({
+      ...contextCount,
+      faultWake(actor, _ctx, umem) {
+        seen.push([actor.tid, umem, actor.mem[umem + UMEM.dying], actor.mem[keyWord(bed, key)]]);
+      },
+    });
+    const key = register(bed, T4, 4, 2);
+    const umem = umemOf(bed, key);
+    deregister(bed, T2, key);
+    expect(seen).toEqual([[T2, umem, 1, 0]]);
+  });
+
+  it.each(
+    STRATEGIES.filter((s) => !s.pins),
+  )('ends the sleep of a fault while the section runs on, under $name', async (strategy) => {
+    const bed = createBed(strategy);
+    const key = register(bed, T4, 4, 2);
+    sectionStart(bed, T1, 4, 5);
+    // One sleep without slices: nothing but the wake-up ends it within the bound of the test.
+    const fault = startThread(bed, T3, [['faultWait', umemOf(bed, key), 3_600_000]]);
+    await withThreads([fault], async () => {
+      await fault.sleepsIn(strategy.words.ucontext === 0 ? WAIT.completion : WAIT.waitQueue);
+      strategy.faultWake(bed.supervisor, bed.ctx, umemOf(bed, key));
+      expect(await fault.ended).toEqual([true]);
     });
   });
 });

@@ -53,9 +53,13 @@ const ACTIONS: { readonly [name: string]: (a: number, b: number, c: number) => u
   register: (start, pages) => registerMr(actor, ctx, plan.era, start as Vpn, pages),
   deregister: (key) => deregisterMr(actor, ctx, key),
   fault: (key, page, timeoutMs) => handlePageFault(actor, ctx, key, page, true, timeoutMs),
+  faultWait: (umem, ms) => ctx.strategy.faultWait(actor, ctx, umem as Addr, ms),
   qpWait: (ms) => qpWait(actor, hca, qpTicket(actor, hca), ms),
   point: (p, a, b) => point(actor, p, a, b, 0),
   park: () => parkPoint(actor, actor.control, actor.parkWord),
+  parkUntil: (i) => {
+    while (rawLoad(mem, word(SIGNAL_WORD, i)) === 0) parkPoint(actor, actor.control, actor.parkWord);
+  },
   leave: () => gateLeave(actor, world.gate),
   signal: (i) => {
     rawStore(mem, word(SIGNAL_WORD, i), 1);
