@@ -1,6 +1,7 @@
 import type { Addr } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as controlModule from '../sync/control.ts';
 import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
@@ -11,6 +12,7 @@ import * as deviceModule from './device.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
 const { add, exchange, load, notify, or, store, wait } = atomicsModule;
+const { spinLimit } = controlModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
@@ -67,7 +69,7 @@ export function deviceZap(actor: Actor, hca: Hca, index: number, first: number, 
   return cleared;
 }
 
-const DRAIN_SPINS = 100;
+const DRAIN_SPINS = spinLimit(100);
 /** In an in-flight word: an access runs; somebody sleeps until it is over. The rest counts accesses. */
 export const INFLIGHT_BUSY = 1;
 export const INFLIGHT_WAITER = 2;

@@ -1,4 +1,5 @@
 import type { Addr, Memory } from '../memory/address.ts';
+import * as controlModule from './control.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -9,6 +10,8 @@ import type { Task } from './task.ts';
  *
  * All are sequentially consistent, as everything in `Atomics` is.
  */
+
+const { atomicStep1, atomicStep2, atomicStep3, CONTROL, OP } = controlModule;
 
 // Private constants: without the two look-ups of `Atomics.load` a function here is small enough to be inlined everywhere.
 const {
@@ -23,28 +26,39 @@ const {
   notify: atomicNotify,
 } = Atomics;
 
-export const load = (task: Task, a: Addr): number => atomicLoad(task.mem, a);
-export const store = (task: Task, a: Addr, v: number): void => {
+const control = CONTROL.current;
+
+export const load = atomicStep1(OP.load, (task: Task, a: Addr): number => atomicLoad(task.mem, a));
+export const store = atomicStep2(OP.store, (task: Task, a: Addr, v: number): void => {
   atomicStore(task.mem, a, v);
-};
+});
 /** Returns the value before the addition. */
-export const add = (task: Task, a: Addr, v: number): number => atomicAdd(task.mem, a, v);
+export const add = atomicStep2(OP.add, (task: Task, a: Addr, v: number): number => atomicAdd(task.mem, a, v));
 /** Returns the value before the or. */
-export const or = (task: Task, a: Addr, v: number): number => atomicOr(task.mem, a, v);
+export const or = atomicStep2(OP.or, (task: Task, a: Addr, v: number): number => atomicOr(task.mem, a, v));
 /** Returns the value before the and. */
-export const and = (task: Task, a: Addr, v: number): number => atomicAnd(task.mem, a, v);
+export const and = atomicStep2(OP.and, (task: Task, a: Addr, v: number): number => atomicAnd(task.mem, a, v));
 /** Returns the value before the exchange. */
-export const exchange = (task: Task, a: Addr, v: number): number => atomicExchange(task.mem, a, v);
+export const exchange = atomicStep2(OP.exchange, (task: Task, a: Addr, v: number): number =>
+  atomicExchange(task.mem, a, v),
+);
 /** Returns the value found; it was replaced when that equals `expected`. */
-export const compareExchange = (task: Task, a: Addr, expected: number, v: number): number =>
-  atomicCompareExchange(task.mem, a, expected, v);
+export const compareExchange = atomicStep3(
+  OP.compareExchange,
+  (task: Task, a: Addr, expected: number, v: number): number => atomicCompareExchange(task.mem, a, expected, v),
+);
 
 export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 /** Sleeps while `a` holds `expected`, at most `timeoutMs` (Infinity: for ever). Publish what is waited for first: see task.ts. */
-export const wait = (task: Task, a: Addr, expected: number, timeoutMs: number): WaitResult =>
-  atomicWait(task.mem, a, expected, timeoutMs);
+export const wait: (task: Task, a: Addr, expected: number, timeoutMs: number) => WaitResult =
+  control === null
+    ? (task, a, expected, timeoutMs) => atomicWait(task.mem, a, expected, timeoutMs)
+    : (task, a, expected, timeoutMs) => control.wait(task, a, expected, timeoutMs !== Number.POSITIVE_INFINITY);
 /** Wakes at most `count` sleepers on `a`; returns how many. An empty call costs 50 ns: call it only when a waiter bit was seen. */
-export const notify = (task: Task, a: Addr, count: number): number => atomicNotify(task.mem, a, count);
+export const notify: (task: Task, a: Addr, count: number) => number =
+  control === null
+    ? (task, a, count) => atomicNotify(task.mem, a, count)
+    : (task, a, count) => control.notify(task, a, count);
 
 export const rawLoad = (mem: Memory, a: Addr): number => atomicLoad(mem, a);
 export const rawStore = (mem: Memory, a: Addr, v: number): void => {

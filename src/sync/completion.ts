@@ -2,6 +2,8 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as clockModule from './clock.ts';
+import type { Control } from './control.ts';
+import * as controlModule from './control.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
 
@@ -9,6 +11,7 @@ import * as taskModule from './task.ts';
 const { defineStruct } = structModule;
 const { add, compareExchange, load, notify, store, wait } = atomicsModule;
 const { nowMs } = clockModule;
+const { CONTROL } = controlModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 
 /** `done`: how many waiters may still pass, or `DONE_ALL`. `waiters` counts those that sleep or are about to. */
@@ -18,6 +21,8 @@ export const COMPLETION = defineStruct('completion', { done: 1, cls: 1, waiters:
 const DONE_ALL = 0x7fffffff;
 
 const WAITERS = COMPLETION.waiters;
+/** Under control with `--granularity lock`, a wait is one step that waits for `done` to move. */
+const locks = CONTROL.current?.granularity === 'lock' ? CONTROL.current : null;
 
 export function completionInit(mem: Memory, c: Addr, cls = 0): void {
   mem[c + COMPLETION.done] = 0;
@@ -58,7 +63,7 @@ export const completionDone = (task: Task, c: Addr): boolean => load(task, c) !=
 
 function wake(task: Task, c: Addr, count: number): void {
   // `done` was written before this look, and a waiter counts itself before its sleep looks at `done`: one sees the other.
-  if (load(task, (c + WAITERS) as Addr) !== 0) notify(task, c, count);
+  if (locks === null && load(task, (c + WAITERS) as Addr) !== 0) notify(task, c, count);
 }
 
 function consume(task: Task, c: Addr): boolean {
@@ -69,8 +74,14 @@ function consume(task: Task, c: Addr): boolean {
   }
 }
 
+function untilCompleted(control: Control, task: Task, c: Addr, timed: boolean): boolean {
+  while (control.until(task, c, 0, timed)) if (consume(task, c)) return true;
+  return false;
+}
+
 function sleepForCompletion(task: Task, c: Addr, ms: number): boolean {
   const timed = ms !== Number.POSITIVE_INFINITY;
+  if (locks !== null) return untilCompleted(locks, task, c, timed);
   const deadline = timed ? nowMs() + ms : ms;
   add(task, (c + WAITERS) as Addr, 1);
   publishWait(task, WAIT.completion, c, c, timed);

@@ -2,6 +2,7 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
+import * as controlModule from './control.ts';
 import * as spinLockModule from './spin-lock.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
@@ -11,6 +12,7 @@ import * as waitListModule from './wait-list.ts';
 const { at } = addressModule;
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
+const { lockStep, OP } = controlModule;
 const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
 const { HELD, popHeld, pushHeld, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
 const {
@@ -56,24 +58,24 @@ export function mutexInit(mem: Memory, lock: Addr, cls: number): void {
  * `mutex_lock`. As there, running threads may overtake sleepers, with a bound: see `HANDOFF_AFTER`. The plain look at `handoff`
  * may be late by the time a store takes to arrive, so each running thread may slip through once.
  */
-export function mutexLock(task: Task, lock: Addr): void {
+export const mutexLock = lockStep(OP.mutexLock, (task: Task, lock: Addr): void => {
   if (task.mem[lock + HANDOFF] !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) mutexLockSlow(task, lock);
   push(task, lock, MODE);
-}
+});
 
 /** `mutex_trylock`. */
-export function mutexTrylock(task: Task, lock: Addr): boolean {
+export const mutexTrylock = lockStep(OP.mutexTrylock, (task: Task, lock: Addr): boolean => {
   if (task.mem[lock + HANDOFF] !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) return false;
   push(task, lock, MODE);
   return true;
-}
+});
 
 /** `mutex_unlock`. */
-export function mutexUnlock(task: Task, lock: Addr): void {
+export const mutexUnlock = lockStep(OP.mutexUnlock, (task: Task, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
   pop(task, lock, MODE);
   if (swap(task, lock, FREE) === CONTENDED) wakeFirst(task, lock);
-}
+});
 
 function wakeFirst(task: Task, lock: Addr): void {
   const list = at(lock, LIST);

@@ -1,5 +1,6 @@
 import { type Addr, at, type Memory } from '../memory/address.ts';
 import { add, compareExchange, cpuRelax, load, or } from './atomics.ts';
+import { COUNT } from './rwsem-count.ts';
 import { rawSpinLock, SPIN_LIMIT, spinUnlock } from './spin-lock.ts';
 import { HELD, type HeldMode, type Task, WAIT, WAIT_NODE, waitNodeOf } from './task.ts';
 import {
@@ -22,7 +23,6 @@ import {
  * - whoever takes the last holder out of the count while WAITERS is set wakes the first in the queue. A reader that failed is
  *   counted until it is queued, so it has the same duty.
  */
-export const COUNT = { WRITER: 1, WAITERS: 2, HANDOFF: 4, READER: 256 } as const;
 const { WRITER, WAITERS, HANDOFF, READER } = COUNT;
 const READERS = ~(READER - 1);
 const HOLDERS = READERS | WRITER;

@@ -2,7 +2,9 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
+import * as controlModule from './control.ts';
 import * as rwSemaphoreSlowModule from './rw-semaphore-slow.ts';
+import * as rwsemCountModule from './rwsem-count.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
 import * as waitListModule from './wait-list.ts';
@@ -11,7 +13,9 @@ import * as waitListModule from './wait-list.ts';
 const { at } = addressModule;
 const { defineStruct } = structModule;
 const { add, compareExchange, load } = atomicsModule;
-const { COUNT, downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
+const { downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
+const { lockStep, OP } = controlModule;
+const { COUNT } = rwsemCountModule;
 const { HELD, popHeld, pushHeld } = taskModule;
 const { WAIT_LIST, waitListInit } = waitListModule;
 
@@ -43,14 +47,14 @@ export function rwsemInit(mem: Memory, sem: Addr, cls: number): void {
 }
 
 /** `down_read`. A queued writer keeps new readers out, so a nested read can deadlock, as in the kernel. */
-export function downRead(task: Task, sem: Addr): void {
+export const downRead = lockStep(OP.downRead, (task: Task, sem: Addr): void => {
   // One fetch-and-add, no loop: a reader that may not enter is undone in the slow path.
   if ((fetchAdd(task, sem, READER) & READ_BLOCKED) !== 0) downReadSlow(task, sem);
   push(task, sem, MODE_READ);
-}
+});
 
 /** `down_read_trylock`: false when a writer holds it or anybody is queued. Never leaves a trace in the count. */
-export function downReadTrylock(task: Task, sem: Addr): boolean {
+export const downReadTrylock = lockStep(OP.downReadTrylock, (task: Task, sem: Addr): boolean => {
   let count = load(task, sem);
   while ((count & READ_BLOCKED) === 0) {
     const found = cas(task, sem, count, count + READER);
@@ -61,43 +65,43 @@ export function downReadTrylock(task: Task, sem: Addr): boolean {
     count = found;
   }
   return false;
-}
+});
 
 /** `up_read`. */
-export function upRead(task: Task, sem: Addr): void {
+export const upRead = lockStep(OP.upRead, (task: Task, sem: Addr): void => {
   // Off the list first: after the count has dropped a writer may be inside, and is then seen to hold it alone.
   pop(task, sem, MODE_READ);
   if ((fetchAdd(task, sem, -READER) & WAKE_MASK) === LAST_READER) wakeWaiters(task, sem);
-}
+});
 
 /** `down_write`. */
-export function downWrite(task: Task, sem: Addr): void {
+export const downWrite = lockStep(OP.downWrite, (task: Task, sem: Addr): void => {
   if (cas(task, sem, 0, WRITER) !== 0) downWriteSlow(task, sem);
   push(task, sem, MODE_WRITE);
-}
+});
 
 /** `down_write_trylock`: false when anybody holds it or is queued; also while a failed reader has yet to undo its count. */
-export function downWriteTrylock(task: Task, sem: Addr): boolean {
+export const downWriteTrylock = lockStep(OP.downWriteTrylock, (task: Task, sem: Addr): boolean => {
   if (cas(task, sem, 0, WRITER) !== 0) return false;
   push(task, sem, MODE_WRITE);
   return true;
-}
+});
 
 /** `up_write`. */
-export function upWrite(task: Task, sem: Addr): void {
+export const upWrite = lockStep(OP.upWrite, (task: Task, sem: Addr): void => {
   pop(task, sem, MODE_WRITE);
   // Readers that are counted now have failed and will wake others when they undo that; but one that still spins may enter
   // instead, so the queue is not left to them.
   if ((fetchAdd(task, sem, -WRITER) & WAITERS) !== 0) wakeWaiters(task, sem);
-}
+});
 
 /** `downgrade_write`: a writer becomes a reader without letting anybody in between, then lets waiting readers in. */
-export function downgradeWrite(task: Task, sem: Addr): void {
+export const downgradeWrite = lockStep(OP.downgradeWrite, (task: Task, sem: Addr): void => {
   pop(task, sem, MODE_WRITE);
   const before = fetchAdd(task, sem, READER - WRITER);
   push(task, sem, MODE_READ);
   if ((before & WAITERS) !== 0) wakeReadersAfterDowngrade(task, sem);
-}
+});
 
 /** `rwsem_is_locked`. */
 export const rwsemIsLocked = (mem: Memory, sem: Addr): boolean => (mem[sem] & (READERS | WRITER)) !== 0;

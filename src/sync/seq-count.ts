@@ -1,6 +1,7 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import { defineStruct } from '../memory/struct.ts';
 import { add, cpuRelax, load, wait } from './atomics.ts';
+import { CONTROL } from './control.ts';
 import { SPIN_LIMIT } from './spin-lock.ts';
 import { clearWait, publishWait, type Task, WAIT } from './task.ts';
 
@@ -37,11 +38,14 @@ export function writeSeqEnd(task: Task, s: Addr): void {
   add(task, s, 1);
 }
 
+const control = CONTROL.current;
+
 function waitForWriter(task: Task, s: Addr): number {
   for (let i = 0; ; i++) {
     const seq = load(task, s);
     if ((seq & 1) === 0) return seq;
-    if (i < SPIN_LIMIT) cpuRelax();
+    if (control !== null) control.until(task, s, seq, false);
+    else if (i < SPIN_LIMIT) cpuRelax();
     else {
       publishWait(task, WAIT.spin, s, s, true);
       wait(task, s, seq, SLEEP_MS);

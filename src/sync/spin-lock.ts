@@ -1,12 +1,14 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
+import * as controlModule from './control.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, notify, wait } = atomicsModule;
+const { lockStep, OP, spinLimit } = controlModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
 
 /** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
@@ -26,7 +28,7 @@ const CONTENDED = 2;
  * Looks at a held lock before sleeping, about a microsecond. A wake-up costs several, but with more threads than cores the
  * holder may not be running at all, and then spinning only keeps it from doing so.
  */
-export const SPIN_LIMIT = 100;
+export const SPIN_LIMIT = spinLimit(100);
 /** A sleeper that was woken and lost the lock to a running thread looks twice as long each time, up to this. */
 const SPIN_LIMIT_MAX = 6400;
 
@@ -36,24 +38,24 @@ export function spinLockInit(mem: Memory, lock: Addr, cls: number): void {
 }
 
 /** `spin_lock`, except that it sleeps after a bounded spin: many threads on few cores must make progress. Still an atomic context. */
-export function spinLock(task: Task, lock: Addr): void {
+export const spinLock = lockStep(OP.spinLock, (task: Task, lock: Addr): void => {
   if (cas(task, lock, FREE, LOCKED) !== FREE) spinLockSlow(task, lock);
   push(task, lock, MODE);
-}
+});
 
 /** `spin_trylock`. */
-export function spinTrylock(task: Task, lock: Addr): boolean {
+export const spinTrylock = lockStep(OP.spinTrylock, (task: Task, lock: Addr): boolean => {
   if (cas(task, lock, FREE, LOCKED) !== FREE) return false;
   push(task, lock, MODE);
   return true;
-}
+});
 
 /** `spin_unlock`. */
-export function spinUnlock(task: Task, lock: Addr): void {
+export const spinUnlock = lockStep(OP.spinUnlock, (task: Task, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
   pop(task, lock, MODE);
   if (swap(task, lock, FREE) === CONTENDED) notify(task, lock, 1);
-}
+});
 
 /** `raw_spin_lock` for the queues inside locks: as `spinLock`, but it never reaches the hooks. */
 export function rawSpinLock(task: Task, lock: Addr): void {

@@ -2,6 +2,7 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as clockModule from './clock.ts';
+import * as controlModule from './control.ts';
 import type { Task, WaitKind } from './task.ts';
 import * as taskModule from './task.ts';
 
@@ -9,12 +10,15 @@ import * as taskModule from './task.ts';
 const { defineStruct } = structModule;
 const { add, load, notify, wait } = atomicsModule;
 const { nowMs } = clockModule;
+const { CONTROL } = controlModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 
 /** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to. */
 export const WAIT_QUEUE = defineStruct('wait_queue', { seq: 1, cls: 1, waiters: 1 });
 
 const WAITERS = WAIT_QUEUE.waiters;
+/** Under control with `--granularity lock`, a wait is one step that waits for the count to move, and a wake-up moves it. */
+const locks = CONTROL.current?.granularity === 'lock' ? CONTROL.current : null;
 
 export function waitQueueInit(mem: Memory, q: Addr, cls = 0): void {
   mem[q + WAIT_QUEUE.seq] = 0;
@@ -39,6 +43,7 @@ export function waitOn(
   timeoutMs: number = Number.POSITIVE_INFINITY,
   kind: WaitKind = WAIT.waitQueue,
 ): boolean {
+  if (locks !== null) return locks.until(task, q, ticket, timeoutMs !== Number.POSITIVE_INFINITY);
   if (load(task, q) !== ticket) return true;
   const timed = timeoutMs !== Number.POSITIVE_INFINITY;
   const deadline = timed ? nowMs() + timeoutMs : timeoutMs;
@@ -61,6 +66,7 @@ export function wakeUp(task: Task, q: Addr, count: number): void {
   // The count moves before the look for waiters, and a waiter counts itself before its sleep looks at the count: one of the
   // two sees the other.
   add(task, q, 1);
+  if (locks !== null) return;
   if (load(task, (q + WAITERS) as Addr) !== 0) notify(task, q, count);
 }
 

@@ -1,0 +1,3 @@
+import { modelAFixed } from './umem.ts';
+
+export const { memory, setup, threads, names } = modelAFixed;

@@ -1,0 +1,3 @@
+import { modelA } from './umem.ts';
+
+export const { memory, setup, threads, names } = modelA;

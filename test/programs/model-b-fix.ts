@@ -1,0 +1,3 @@
+import { modelBFixed } from './umem.ts';
+
+export const { memory, setup, threads, names } = modelBFixed;

@@ -1,0 +1,3 @@
+import { modelB } from './umem.ts';
+
+export const { memory, setup, threads, names } = modelB;

@@ -1,0 +1,5 @@
+import '../src/explore/install.ts';
+
+/** A thread that is explored. Nothing that uses locks may be loaded before `install` has put it under control. */
+const { runActor } = await import('../src/explore/actor-main.ts');
+await runActor();
