@@ -65,9 +65,14 @@ function over(s: Int32Array, outcome: number, arg: number): number {
 
 function stuckOutcome(sched: Sched): number {
   const { s, threads } = sched;
-  if (forceableMask(sched, OP.relax) !== 0) return OUTCOME.livelock;
-  for (let tid = 0; tid < threads; tid++) if (s[thread(tid) + T.status] !== STATUS.done) return OUTCOME.deadlock;
-  return OUTCOME.complete;
+  let stuck = 0;
+  for (let tid = 0; tid < threads; tid++) {
+    const t = thread(tid);
+    s[t + T.stuck] = s[t + T.status] === STATUS.done ? 0 : 1;
+    stuck += s[t + T.stuck];
+  }
+  if (stuck === 0) return OUTCOME.complete;
+  return forceableMask(sched, OP.relax) === 0 ? OUTCOME.deadlock : OUTCOME.livelock;
 }
 
 /**

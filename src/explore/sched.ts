@@ -92,6 +92,8 @@ export const T = {
   repeats: 29,
   watchCount: 30,
   watch: 31,
+  /** 1: it had not ended when nobody could go on. */
+  stuck: 47,
   /** Words that belong to the policy: a priority and the like. */
   policy: 48,
 } as const;
