@@ -208,6 +208,7 @@ async function runAll(
     const sink: CellSink = {
       violation(record) {
         store.races.add(record);
+        store.keepViolation(record, `${timeline(record).join('\n')}\n`);
         timelines.add(record);
       },
       progress: (progress) => status?.progress(progress),

@@ -14,6 +14,7 @@ import { OdpError, systemReason } from '../scenario/errors.ts';
 import { makeFolders } from './folder.ts';
 import { type LogOptions, openRaceLog, openRunLog, type RaceLog, type RunLog } from './race-log.ts';
 import { type Summary, validateSummary } from './summary.ts';
+import type { ViolationRecord } from './types.ts';
 
 /** run.json says how far a run got: `running` in a folder without a process means that it was killed. */
 export type RunStatus = 'running' | 'finished' | 'interrupted' | 'failed';
@@ -40,8 +41,16 @@ export interface RunStore {
   /** Writes a file that is there whole or not at all. */
   writeWhole(name: string, text: string): void;
   writeSummary(summary: Summary): void;
+  /**
+   * Keeps a violation in a folder of its own, `violations/<n>/`, for whoever looks into it later: the record, and its timeline. Only
+   * the first `VIOLATION_FOLDERS` of a run; the race log has all.
+   */
+  keepViolation(record: ViolationRecord, timeline: string): void;
   close(): void;
 }
+
+/** Folders of single violations in one run: a run that finds more of them has its race log. */
+export const VIOLATION_FOLDERS = 100;
 
 /** `20261123T034220Z`: sorts by time and is a file name everywhere. */
 export const utcStamp = (date: Date): string => date.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
@@ -53,6 +62,7 @@ export function openStore(options: StoreOptions): RunStore {
   const log = openRunLog({ ...options.logs, dir });
   const writeWhole = (name: string, text: string): void => writeAtomic(join(dir, name), text);
   if (options.dir === undefined) linkLatest(dir, log);
+  let kept = 0;
   return {
     dir,
     runId: basename(dir),
@@ -61,6 +71,20 @@ export function openStore(options: StoreOptions): RunStore {
     writeRun: (status, config) => writeWhole('run.json', `${JSON.stringify({ status, ...config }, null, 2)}\n`),
     writeWhole,
     writeSummary: (summary) => writeWhole('summary.json', `${JSON.stringify(validateSummary(summary), null, 2)}\n`),
+    keepViolation(record, timeline) {
+      if (kept >= VIOLATION_FOLDERS) return;
+      kept++;
+      const folder = join(dir, 'violations', String(kept));
+      try {
+        makeFolders(folder);
+        // Not flushed, unlike the race log, which has the same record: the cell goes on while this is written.
+        writeFileSync(join(folder, 'violation.json'), `${JSON.stringify(record, null, 2)}\n`);
+        writeFileSync(join(folder, 'timeline.txt'), timeline);
+      } catch (error) {
+        log.log('warn', `violations/${kept} is not complete: ${systemReason(error)}`);
+        kept = VIOLATION_FOLDERS;
+      }
+    },
     close() {
       races.close();
       log.close();

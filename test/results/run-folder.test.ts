@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore, type StoreOptions, utcStamp } from '../../src/results/store.ts';
+import { openStore, type StoreOptions, utcStamp, VIOLATION_FOLDERS } from '../../src/results/store.ts';
 import type { Summary } from '../../src/results/summary.ts';
 import { EXIT, OdpError } from '../../src/scenario/errors.ts';
 import { cellResult, underflow } from '../report/results-fixture.ts';
@@ -111,5 +111,25 @@ describe("a run's folder", () => {
       expect(error.message).toMatch(/^ODP_E_OUTPUT \S+: cannot write results: ENOTDIR$/);
       expect(error.exitCode).toBe(EXIT.io);
     }
+  });
+});
+
+describe('violations of their own', () => {
+  it('are kept with record and timeline, and no more than the limit', () => {
+    const store = openStore(options());
+    for (let i = 1; i <= VIOLATION_FOLDERS + 3; i++) store.keepViolation(underflow({ nth: i }), `timeline ${i}\n`);
+    store.close();
+    const folder = join(store.dir, 'violations');
+    expect(readdirSync(folder)).toHaveLength(VIOLATION_FOLDERS);
+    expect(JSON.parse(readFileSync(join(folder, '2', 'violation.json'), 'utf8'))).toEqual(underflow({ nth: 2 }));
+    expect(readFileSync(join(folder, '2', 'timeline.txt'), 'utf8')).toBe('timeline 2\n');
+  });
+
+  it('that cannot be written end no run; the log says so', () => {
+    const store = openStore(options());
+    writeFileSync(join(store.dir, 'violations'), 'a file where a folder should be');
+    store.keepViolation(underflow(), 'timeline');
+    store.close();
+    expect(readFileSync(join(store.dir, 'odptorture.log'), 'utf8')).toContain('violations/1 is not complete');
   });
 });
