@@ -25,19 +25,19 @@ export interface RunFlags {
   readonly expect?: boolean;
 }
 
-function list(text: string): string[] {
+export function list(text: string): string[] {
   const words = text.split(',').map((word) => word.trim());
   if (words.some((word) => word === '')) throw new InvalidArgumentError('expected names with commas between.');
   return words;
 }
 
-function duration(text: string): number {
+export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === null) throw new InvalidArgumentError("expected a duration above 0, as in '500ms', '5s', '8h', '1h30m'.");
   return ms;
 }
 
-const wholeIn =
+export const wholeIn =
   (min: number, max: number) =>
   (text: string): number => {
     const n = /^(?:0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;

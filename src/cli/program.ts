@@ -1,10 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, OdpError } from '../scenario/errors.ts';
 import { doctorCommand } from './doctor.ts';
+import { exploreCommand } from './explore.ts';
+import { addExploreOptions, type ExploreFlags } from './explore-options.ts';
 import { type ListFlags, listCommand } from './list.ts';
 import { matrixCommand } from './matrix.ts';
 import { addRunOptions, applyEnvironment, type RunFlags } from './options.ts';
 import { packageRoot, packageVersion } from './package-root.ts';
+import { addReplayOptions, type ReplayFlags, replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
 import type { Terminal } from './terminal-io.ts';
@@ -55,6 +58,18 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
       environment(command);
       done(await matrixCommand(scenarios, command.opts<RunFlags>(), terminal));
     });
+  addReplayOptions(program.command('replay <file>'))
+    .description('run a recorded schedule again and draw it; exits 1 when it shows its violation')
+    .action(async (file: string, _flags: ReplayFlags, command: Command) => {
+      environment(command);
+      done(await replayCommand(file, command.opts<ReplayFlags>(), terminal));
+    });
+  addExploreOptions(program.command('explore [target]'))
+    .description('explore the schedules of a program (./x.js) or of a litmus scenario, one thread at a time')
+    .action(async (target: string | undefined, _flags: ExploreFlags, command: Command) => {
+      environment(command);
+      done(await exploreCommand(target, command.opts<ExploreFlags>(), terminal));
+    });
   program
     .command('list [topic]')
     .description('strategies, scenarios, oracles, exposures, points, roles, verbs, metrics')
@@ -66,7 +81,7 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
     });
   program
     .command('schema <name>')
-    .description('print a JSON Schema: scenario or summary')
+    .description('print a JSON Schema: scenario, summary or explore')
     .action((name: string) => done(schemaCommand(name, terminal)));
   program
     .command('doctor')

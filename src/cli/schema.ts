@@ -1,3 +1,4 @@
+import { exploreJsonSchema } from '../explore/pipeline-result.ts';
 import { summaryJsonSchema } from '../results/summary.ts';
 import { OdpError } from '../scenario/errors.ts';
 import { scenarioJsonSchema } from '../scenario/schema.ts';
@@ -7,9 +8,10 @@ import type { Terminal } from './terminal-io.ts';
 const SCHEMAS: Readonly<Record<string, () => Record<string, unknown>>> = {
   scenario: scenarioJsonSchema,
   summary: summaryJsonSchema,
+  explore: exploreJsonSchema,
 };
 
-/** `odptorture schema scenario|summary`: JSON Schema, for editors and for readers of results. */
+/** `odptorture schema scenario|summary|explore`: JSON Schema, for editors and for readers of results. */
 export function schemaCommand(given: string, terminal: Terminal): number {
   const schema = Object.hasOwn(SCHEMAS, given) ? SCHEMAS[given] : undefined;
   if (schema === undefined)

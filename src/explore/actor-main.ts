@@ -1,14 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Memory } from '../memory/address.ts';
 import type { EngineBuffers } from './engine.ts';
-import { stepper } from './install.ts';
+import { detector, stepper } from './install.ts';
 import { programThread } from './program.ts';
-import { schedView } from './sched.ts';
+import { watchMemory } from './race-memory.ts';
+import { raceView } from './race-words.ts';
+import { type Sched, schedView } from './sched.ts';
 import type { SubjectSpec, SubjectThread } from './subject.ts';
 
 /** What travels to a thread that is explored. */
 export interface ActorData {
   readonly granularity: 'lock' | 'atomic';
+  readonly races: boolean;
   readonly spec: SubjectSpec;
   readonly buffers: EngineBuffers;
   readonly tid: number;
@@ -20,18 +23,26 @@ export interface ActorData {
 export async function runActor(): Promise<void> {
   const data = workerData as ActorData;
   const sched = schedView(data.buffers.sched, data.threads, data.maxSteps);
-  const mem: Memory = new Int32Array(data.buffers.arena);
-  stepper.bind(sched, mem, data.tid);
-  const subject = await threadOf(data, mem);
+  const arena: Memory = new Int32Array(data.buffers.arena);
+  stepper.bind(sched, arena, data.tid);
+  const subject = await threadOf(data, watched(data, sched, arena));
   parentPort?.postMessage('ready');
   stepper.serve(() => subject.prepare());
 }
 
-function threadOf({ spec, tid }: ActorData, mem: Memory): Promise<SubjectThread> {
+/** The arena as the thread's program sees it. */
+function watched({ buffers, threads, tid }: ActorData, sched: Sched, arena: Memory): Memory {
+  if (detector === null) return arena;
+  detector.bind(raceView(buffers.races!, arena.length, threads), sched, arena, tid, stepper);
+  return watchMemory(arena, detector);
+}
+
+async function threadOf({ spec, tid }: ActorData, mem: Memory): Promise<SubjectThread> {
   switch (spec.kind) {
     case 'program':
       return programThread(spec.url, mem, tid);
     case 'litmus':
-      throw new Error('not yet');
+      // Loaded when it is wanted: a user's program needs nothing of the model.
+      return (await import('./litmus-thread.ts')).litmusThread(spec.plan, mem, tid, stepper);
   }
 }

@@ -2,11 +2,13 @@ import type { Memory } from '../memory/address.ts';
 import { OP } from '../sync/control.ts';
 import { PICKERS } from './policies/index.ts';
 import {
+  bitCount,
   enabledMask,
   forceableMask,
   H,
   L,
   LOG_WORDS,
+  nthBit,
   OUTCOME,
   type Sched,
   STATUS,
@@ -16,7 +18,7 @@ import {
 } from './sched.ts';
 
 /** How often in a row all that can run may be spinning threads before it is called a livelock. */
-const MAX_FORCED_SPINS = 64;
+const MAX_FORCED_SPINS = 8;
 const FORCED_SPINS = H.scratch - 1;
 
 /**
@@ -33,11 +35,13 @@ export function choose(sched: Sched, mem: Memory): number {
   if (step === s[H.sleepFrom]) s[H.sleep] = s[H.sleepInit];
   const picker = PICKERS[s[H.policy]];
   const last = step === 0 ? -1 : s[sched.log + (step - 1) * LOG_WORDS + L.tid];
-  let next: number;
-  if (step < s[H.prefixLength]) {
-    next = s[sched.prefix + step];
-    if ((enabled & (1 << next)) === 0) return over(s, OUTCOME.diverged, step);
-  } else {
+  let next = step < s[H.prefixLength] && picker.wishes !== true ? s[sched.prefix + step] : -1;
+  if (next >= 0 && (enabled & (1 << next)) === 0) {
+    if (s[H.lenientFrom] < 0 || step < s[H.lenientFrom]) return over(s, OUTCOME.diverged, step);
+    s[H.prefixLength] = step;
+    next = -1;
+  }
+  if (next < 0) {
     const offered = picker.sleeps === true ? enabled & ~s[H.sleep] : enabled;
     if (offered === 0) return over(s, OUTCOME.redundant, step);
     next = picker.pick(sched, offered, last);
@@ -91,7 +95,8 @@ function force(sched: Sched): number {
   if (spinning === 0) return 0;
   s[H.forced] = 1;
   if (++s[FORCED_SPINS] > MAX_FORCED_SPINS) return 0;
-  return spinning;
+  // In turn, so that one that really spins does not keep the turn from one that does not.
+  return 1 << nthBit(spinning, s[FORCED_SPINS] % bitCount(spinning));
 }
 
 /** Sets the scheduler's memory to the start of a schedule. `threads` keep the first step that they are known to have. */

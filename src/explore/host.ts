@@ -27,10 +27,11 @@ function entryUrl(): URL {
 /** Starts the threads of a subject; resolves when all of them run. */
 export async function openHost(spec: SubjectSpec, subject: Subject, options: HostOptions): Promise<Host> {
   const buffers = createBuffers(options, subject.words);
-  const engine = new Engine(buffers, options, (mem) => subject.setup(mem));
+  const engine = new Engine(buffers, options, (mem) => subject.setup(mem), subject.resetWords);
   const workers = Array.from({ length: options.threads }, (_, tid) => {
     const workerData: ActorData = {
       granularity: options.granularity,
+      races: options.races === true,
       spec,
       buffers,
       tid,

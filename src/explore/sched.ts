@@ -56,15 +56,23 @@ export const H = {
   /** 1 when a wait had to time out, or a spinning thread to go on, because nobody else could: a proof holds for that assumption. */
   forced: 21,
   messageLength: 22,
+  /** Sleepers whose next step is known to read only, or to touch nothing: as it turned out where it was explored. */
+  sleepReads: 23,
+  sleepLocals: 24,
+  /** From this step on, a forced step that is not possible ends the prefix there, and the schedule goes on; -1: it diverges. */
+  lenientFrom: 25,
   /** The driver's turn word, on a line of its own. */
   driverTurn: 32,
   /** Words that belong to the policy. */
   scratch: 48,
   /** Rises with each write to the words that hash here: what a spinning thread waits for. */
   versions: 64,
+  /** What the driver tells the policy about this schedule; 0 where it says nothing. */
+  parameters: 576,
 } as const;
 const VERSIONS = 512;
-const HEADER_WORDS = H.versions + VERSIONS;
+export const PARAMETER_WORDS = 128;
+const HEADER_WORDS = H.parameters + PARAMETER_WORDS;
 
 /** Words of a thread. */
 export const T = {
@@ -78,6 +86,8 @@ export const T = {
   firstOp: 20,
   firstAddr: 21,
   firstArg: 22,
+  /** 1: its first step is not always the same (it reads before it, plainly), so it runs up to there when a schedule begins. */
+  eager: 46,
   /** 0 not waiting, 1 waiting, 2 notified. */
   waiting: 23,
   waitSerial: 24,
@@ -100,7 +110,8 @@ export const T = {
 export const WATCH_MAX = 8;
 const THREAD_WORDS = 64;
 
-export const STATUS = { fresh: 0, live: 1, done: 2 } as const;
+/** `cut`: it had not ended when the schedule was given up; its next step is still in its words. */
+export const STATUS = { fresh: 0, live: 1, done: 2, cut: 3 } as const;
 
 export const OUTCOME = {
   running: 0,
@@ -278,3 +289,9 @@ export function forceableMask({ s, threads }: Sched, op: number): number {
 
 /** What the step that a thread will do next may do at worst. */
 export const pendingAccess = (s: Int32Array, t: number): number => OP_INFO[s[t + T.op]].access;
+
+/** What the next step of a sleeping thread does: nothing that could change that has happened since it was explored, or it would be awake. */
+export function sleeperAccess(s: Int32Array, tid: number): number {
+  if (((s[H.sleepLocals] >>> tid) & 1) !== 0) return ACCESS.local;
+  return ((s[H.sleepReads] >>> tid) & 1) !== 0 ? ACCESS.read : pendingAccess(s, thread(tid));
+}

@@ -1,5 +1,7 @@
 import { OP_INFO } from '../sync/control.ts';
 import type { Engine, ScheduleRequest } from './engine.ts';
+import { throwProgramError } from './program-error.ts';
+import { raceFindings } from './race-log.ts';
 import { H, OUTCOME, type Sched, type ScheduleOutcome, T, thread } from './sched.ts';
 import { readMessage } from './stepper.ts';
 import { readSchedule } from './steps.ts';
@@ -29,21 +31,37 @@ export interface Found {
   readonly preemptions: number;
 }
 
+const NO_FINDING: readonly Finding[] = [];
+
 /** What is wrong with the schedule that ran last; empty when nothing is. */
 export function judgeSchedule(engine: Engine, subject: Subject, outcome: ScheduleOutcome): readonly Finding[] {
+  const races = engine.races === null ? NO_FINDING : raceFindings(engine.races, subject);
+  const findings = judgeOutcome(engine, subject, outcome);
+  return races.length === 0 ? findings : [...findings, ...races];
+}
+
+function judgeOutcome(engine: Engine, subject: Subject, outcome: ScheduleOutcome): readonly Finding[] {
   const { sched, mem } = engine;
   switch (outcome) {
     case OUTCOME.complete:
       return subject.check(mem, sched);
     case OUTCOME.threw:
-      return [{ oracle: 'assertion', object: '', text: readMessage(sched) }];
+      throwProgramError(readMessage(sched));
+      return [{ oracle: 'assertion', object: '', text: readMessage(sched) }, ...observed(engine, subject)];
     case OUTCOME.deadlock:
     case OUTCOME.livelock:
-      return [stuckFinding(sched, subject, outcome === OUTCOME.deadlock ? 'deadlock' : 'livelock')];
+      return [
+        stuckFinding(sched, subject, outcome === OUTCOME.deadlock ? 'deadlock' : 'livelock'),
+        ...observed(engine, subject),
+      ];
+    case OUTCOME.stepLimit:
+      return observed(engine, subject);
     default:
       return [];
   }
 }
+
+const observed = (engine: Engine, subject: Subject): readonly Finding[] => subject.observed?.(engine.mem) ?? NO_FINDING;
 
 /** Who waits for what, of the threads that have not ended. */
 function stuckFinding(sched: Sched, subject: Subject, oracle: string): Finding {
@@ -81,7 +99,9 @@ export interface StretchOptions {
   readonly onSchedule?: (sched: Sched, outcome: ScheduleOutcome) => void;
 }
 
-const NO_FINDING: readonly Finding[] = [];
+/** The same for findings that are the same one. An assertion has no object: there the text decides, without its numbers. */
+export const findingKey = ({ oracle, object, text }: Finding): string =>
+  `${oracle}\n${object === '' ? text.replaceAll(/-?\d+/g, '#') : object}`;
 
 /** Runs a search for a while. Of each finding (oracle and object) only the first schedule is kept. */
 export function runStretch(engine: Engine, subject: Subject, search: Search, options: StretchOptions): Stretch {
@@ -105,7 +125,7 @@ export function runStretch(engine: Engine, subject: Subject, search: Search, opt
     search.learn(engine.sched, outcome);
     const findings = outcome === OUTCOME.redundant ? NO_FINDING : judgeSchedule(engine, subject, outcome);
     for (const finding of findings) {
-      const key = `${finding.oracle}\n${finding.object}`;
+      const key = findingKey(finding);
       if (found.has(key)) continue;
       found.set(key, {
         finding,

@@ -1,8 +1,11 @@
-import type { Addr } from '../memory/address.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import type { AtomicTable } from '../sync/atomics.ts';
 import { ACCESS, type Control, OP, OP_INFO } from '../sync/control.ts';
-import type { Task } from '../sync/task.ts';
+import { TASK, type Task } from '../sync/task.ts';
 import { awaitTurn, choose, handOver } from './choose.ts';
 import { PICKERS } from './policies/index.ts';
+import { NATIVE_ATOMICS, watchedAtomics } from './race-memory.ts';
+import type { RaceDetector } from './races.ts';
 import {
   conflicts,
   H,
@@ -10,9 +13,9 @@ import {
   LABEL_WORDS,
   LOG_WORDS,
   OUTCOME,
-  pendingAccess,
   type Sched,
   STATUS,
+  sleeperAccess,
   T,
   thread,
   versionWord,
@@ -37,12 +40,22 @@ export class Stepper implements Control {
   private tid = 0;
   private t = 0;
   /** Inside a step: what it does in turn is part of it. */
-  private inside = false;
+  inside = false;
   /** Record of the running step. */
   private record = 0;
 
-  constructor(granularity: 'lock' | 'atomic') {
+  readonly atomics: AtomicTable;
+  readonly dataRace?: (mem: Memory, a: Addr) => number;
+  readonly dataRaceStore?: (mem: Memory, a: Addr, v: number) => void;
+  private readonly detector: RaceDetector | null;
+
+  constructor(granularity: 'lock' | 'atomic', detector: RaceDetector | null = null) {
     this.granularity = granularity;
+    this.detector = detector;
+    this.atomics = detector === null ? NATIVE_ATOMICS : watchedAtomics(detector);
+    if (detector === null) return;
+    this.dataRace = (_mem, a) => detector.dataRace(a);
+    this.dataRaceStore = (_mem, a, v) => detector.dataRaceStore(a, v);
   }
 
   bind(sched: Sched, mem: Int32Array<SharedArrayBuffer>, tid: number): void {
@@ -67,7 +80,7 @@ export class Stepper implements Control {
         this.finish();
       } catch (error) {
         if (error !== ABORT) this.fail(error);
-        else this.unwound();
+        else this.unwound(STATUS.cut);
       }
     }
   }
@@ -80,11 +93,15 @@ export class Stepper implements Control {
     return true;
   }
 
-  end(_task: Task, value: number, wrote: boolean): void {
+  end(task: Task, value: number, wrote: boolean): void {
     this.inside = false;
     const { s, record } = this;
     const op = s[record + L.op];
-    this.note(value, wrote ? ACCESS.write : Math.min(OP_INFO[op].access, ACCESS.read));
+    // How many locks it held before: whether a writer in the queue would have mattered to it.
+    if (op === OP.downRead) s[record + L.arg] = this.mem[task.addr + TASK.heldCount] - 1;
+    // A write trylock that failed has changed nothing, but does not commute with readers that come and go.
+    const ordered = wrote || op === OP.downWriteTrylock;
+    this.note(value, ordered ? ACCESS.write : Math.min(OP_INFO[op].access, ACCESS.read), wrote);
   }
 
   wait(task: Task, a: Addr, expected: number, timed: boolean): 'ok' | 'not-equal' | 'timed-out' {
@@ -142,13 +159,19 @@ export class Stepper implements Control {
     this.note(0, ACCESS.local);
   }
 
+  /** Whether the schedule that runs is recorded. */
+  get recording(): boolean {
+    return this.s[H.recording] !== 0;
+  }
+
   /** Names what comes next: a point of the protocol, which is never a choice. */
   label(point: number, a: number, b: number, c: number): void {
     const { s, sched } = this;
     if (s[H.recording] === 0) return;
     const at = sched.labels + s[H.labelCount] * LABEL_WORDS;
     if (at + LABEL_WORDS > sched.message) return;
-    s[at] = s[H.steps];
+    // A thread that has yet to reach its first step has been chosen for it already.
+    s[at] = s[H.steps] - (s[this.t + T.status] === STATUS.fresh ? 1 : 0);
     s[at + 1] = this.tid;
     s[at + 2] = point;
     s[at + 3] = a;
@@ -185,13 +208,15 @@ export class Stepper implements Control {
     const { s, t, sched } = this;
     s[t + T.status] = STATUS.live;
     if (s[H.priming] !== 0) {
-      s[t + T.firstOp] = op;
-      s[t + T.firstAddr] = a;
-      s[t + T.firstArg] = arg;
+      s[t + T.firstOp] = s[t + T.op] = op;
+      s[t + T.firstAddr] = s[t + T.addr] = a;
+      s[t + T.firstArg] = s[t + T.arg] = arg;
       s[t + T.task] = task.addr;
       handOver(sched, -1);
       this.park();
     } else if (s[t + T.firstOp] !== op || s[t + T.firstAddr] !== a || s[t + T.firstArg] !== arg) {
+      // Not the same as ever: from the next schedule on it is asked first.
+      s[t + T.eager] = 1;
       this.give(OUTCOME.diverged, s[H.steps] - 1);
     }
   }
@@ -219,17 +244,22 @@ export class Stepper implements Control {
   }
 
   /** The step has happened: the record gets what came of it, and whoever waits for that is told. */
-  private note(value: number, access: number): void {
+  private note(value: number, access: number, wrote: boolean = access === ACCESS.write): void {
     const { s, sched, record, t } = this;
     s[record + L.value] = value;
     s[record + L.access] = access;
     const addr = s[record + L.addr];
-    if (access === ACCESS.write) {
+    if (wrote) {
       s[versionWord(addr)]++;
       s[t + T.repeats] = 0;
       s[t + T.watchCount] = 0;
-    } else if (access === ACCESS.read) this.watch(addr);
+    } else if (access !== ACCESS.local) {
+      // A reader that leaves lets a trylock for writing succeed.
+      if (s[record + L.op] === OP.upRead) s[versionWord(addr)]++;
+      this.watch(addr);
+    }
     if (s[H.sleep] !== 0) this.wakeSleepers(addr, access);
+    if (this.detector !== null) this.detector.step(record);
     const picker = PICKERS[s[H.policy]];
     if (picker.ran !== undefined) picker.ran(sched, (record - sched.log) / LOG_WORDS);
   }
@@ -240,7 +270,7 @@ export class Stepper implements Control {
     for (let m = s[H.sleep]; m !== 0; m &= m - 1) {
       const tid = 31 - Math.clz32(m & -m);
       const t = thread(tid);
-      if (conflicts(addr, access, s[t + T.addr], pendingAccess(s, t))) s[H.sleep] &= ~(1 << tid);
+      if (conflicts(addr, access, s[t + T.addr], sleeperAccess(s, tid))) s[H.sleep] &= ~(1 << tid);
     }
   }
 
@@ -276,8 +306,13 @@ export class Stepper implements Control {
   /** The program has returned. */
   private finish(): void {
     const { s, t, sched } = this;
+    // It has caught what was to unwind it.
+    if (s[H.abort] !== 0) {
+      this.unwound();
+      return;
+    }
     if (s[H.priming] !== 0) {
-      // No step at all: it is chosen once, to run.
+      // No step at all: it is chosen once, to run; or it has run already.
       s[t + T.firstOp] = OP.start;
       s[t + T.status] = STATUS.done;
       handOver(sched, -1);
@@ -301,6 +336,14 @@ export class Stepper implements Control {
 
   private fail(error: unknown): void {
     const { s, t, sched } = this;
+    if (s[H.priming] !== 0 && s[H.abort] === 0) {
+      // Before its first step: it is chosen once, to throw again.
+      s[t + T.firstOp] = s[t + T.op] = OP.start;
+      s[t + T.status] = STATUS.fresh;
+      handOver(sched, -1);
+      return;
+    }
+    if (s[t + T.status] === STATUS.fresh && s[H.abort] === 0) this.noteStart();
     s[t + T.status] = STATUS.done;
     if (s[H.abort] === 0) {
       s[H.abort] = 1;
@@ -312,9 +355,9 @@ export class Stepper implements Control {
   }
 
   /** This thread is out: the next that has begun unwinds, and after the last the driver goes on. */
-  private unwound(): void {
+  private unwound(status: number = STATUS.done): void {
     const { s, t, sched } = this;
-    s[t + T.status] = STATUS.done;
+    s[t + T.status] = status;
     let next = -1;
     for (let tid = sched.threads - 1; tid >= 0; tid--) if (s[thread(tid) + T.status] === STATUS.live) next = tid;
     handOver(sched, next);

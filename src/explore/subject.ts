@@ -25,10 +25,14 @@ export interface Subject {
   readonly names: readonly string[];
   /** Words of the arena. */
   readonly words: number;
+  /** The first words, which each schedule finds as `setup` left them; behind them, nothing depends on anything. Default: all. */
+  readonly resetWords?: number;
   /** The arena's starting state, written once into zeroed memory; every schedule starts from a copy. */
   setup(mem: Memory): void;
   /** After a complete schedule: what its end state and its oracles say. The memory may be changed; it is reset afterwards. */
   check(mem: Memory, sched: Sched): readonly Finding[];
+  /** After a schedule that did not come to its end: what was found on the way. */
+  observed?(mem: Memory): readonly Finding[];
   /** How a timeline calls the word at `addr`. */
   nameOf(addr: number): string;
 }

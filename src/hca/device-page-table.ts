@@ -2,6 +2,7 @@ import type { Addr } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as controlModule from '../sync/control.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
@@ -13,6 +14,7 @@ import * as deviceModule from './device.ts';
 const { at } = addressModule;
 const { add, exchange, load, notify, or, store, wait } = atomicsModule;
 const { spinLimit } = controlModule;
+const { dataRace } = dataRaceModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
@@ -88,7 +90,7 @@ function drain(actor: Actor, hca: Hca, index: number): void {
     const qp = qpAddr(hca, tid);
     const word = at(qp, QP.inflight);
     const seen = load(actor, word);
-    if ((seen & INFLIGHT_BUSY) === 0 || mem[qp + QP.inflightMkey] !== index) continue;
+    if ((seen & INFLIGHT_BUSY) === 0 || dataRace(mem, at(qp, QP.inflightMkey)) !== index) continue;
     count(actor, COUNTER['exposure.dmaDuringZap']);
     const access = seen & ~INFLIGHT_WAITER;
     let now = seen;
@@ -115,7 +117,7 @@ export function accessBegin(actor: Actor, qp: Addr, index: number): void {
 export function accessEnd(actor: Actor, qp: Addr): void {
   const word = at(qp, QP.inflight);
   // Only this thread changes the number, and others only set the waiter bit: a plain read of the number is exact.
-  const next = ((actor.mem[word] | INFLIGHT_BUSY | INFLIGHT_WAITER) + 1) | 0;
+  const next = ((dataRace(actor.mem, word) | INFLIGHT_BUSY | INFLIGHT_WAITER) + 1) | 0;
   const old = exchange(actor, word, next);
   if ((old & INFLIGHT_WAITER) !== 0) notify(actor, word, Number.POSITIVE_INFINITY);
 }

@@ -16,7 +16,7 @@ import * as devicePageTableModule from './device-page-table.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
-const { frameGeneration, stampRead, stampWrite } = frameModule;
+const { frameGeneration, stampLoad, stampStore } = frameModule;
 const { OUTCOME } = outcomeModule;
 const { load } = atomicsModule;
 const { count } = actorModule;
@@ -82,8 +82,8 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
   const vpn = (mem[mkey + MKEY.start] + page) as Vpn;
   // The adapter has translated and will access: this is the window for which a zap has to wait.
   point(actor, POINT['dma.translated'], key, vpn, pfn);
-  to.foundIdentity = stampRead(mem, hca.frames, pfn);
-  if (write && to.expectedIdentity !== -1) stampWrite(mem, hca.frames, pfn, to.expectedIdentity);
+  to.foundIdentity = stampLoad(actor, hca.frames, pfn);
+  if (write && to.expectedIdentity !== -1) stampStore(actor, hca.frames, pfn, to.expectedIdentity);
   to.key = key;
   to.vpn = vpn;
   to.pfn = pfn;

@@ -12,6 +12,9 @@ export type Struct<K extends string> = { readonly [F in K]: number } & {
   readonly $align: number;
 };
 
+/** Any struct, when its fields are looked up by word. */
+export type AnyStruct = Readonly<Record<string, number | string>>;
+
 /**
  * Declares a struct once: offsets are computed in declaration order, without padding except where a field asks to
  * start a cache line. Throws `RangeError` on a size that is not a positive whole number (a programming error).

@@ -27,7 +27,7 @@ const { COUNTER } = countersModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
 const { filemapAddFolio, filemapGetFolio, fileSize } = fileModule;
-const { allocFrame, FRAME, frameAddr, putFrame, stampRead, stampWrite } = frameModule;
+const { allocFrame, FRAME, frameAddr, putFrame, stampLoad, stampStore } = frameModule;
 const { OUTCOME } = outcomeModule;
 const { followPage, installPte, PTE, pteFrame, ptlOf } = pageTableModule;
 const { findVma, VMA, vmaIdentity, vmaIsFile, vmaPgoff, vmaWritable } = vmaModule;
@@ -164,8 +164,8 @@ function accessPresent(actor: Actor, mm: Mm, vpn: Vpn, write: boolean): boolean 
   const pfn = pteFrame(pte);
   // Not the VMA's own answer: that may be changing under another thread's mmap_lock. See installPte.
   const expected = mem[mm.identityOf + vpn];
-  const found = stampRead(mem, mm.frames, pfn);
-  if (write) stampWrite(mem, mm.frames, pfn, expected);
+  const found = stampLoad(actor, mm.frames, pfn);
+  if (write) stampStore(actor, mm.frames, pfn, expected);
   spinUnlock(actor, ptl);
   if (found !== expected) actor.observer.cpuAccessed(actor, vpn, pfn, expected, found);
   count(actor, write ? WRITES : READS);

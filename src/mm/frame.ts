@@ -4,6 +4,7 @@ import type { DepotLock, Slab } from '../memory/slab.ts';
 import * as slabModule from '../memory/slab.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import * as lockClassModule from '../sync/lock-class.ts';
 import * as mutexModule from '../sync/mutex.ts';
 import type { Actor } from '../trace/actor.ts';
@@ -16,7 +17,8 @@ import * as pointsModule from '../trace/points.ts';
 const { at, NULL_PFN } = addressModule;
 const { slabAlloc, slabFree, slabInit, slabInUse } = slabModule;
 const { defineStruct } = structModule;
-const { add, load, rawLoad, rawStore, store } = atomicsModule;
+const { add, load, rawLoad, rawStore, readOnce, store } = atomicsModule;
+const { dataRace, dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { MUTEX, mutexInit } = mutexModule;
 const { count } = actorModule;
@@ -98,7 +100,7 @@ export function allocFrame(actor: Actor, frames: FramePool, identity: number): P
     return pfn;
   }
   const f = frameAddr(frames, pfn);
-  actor.observer.frameReused(actor, pfn, mem[f + IDENTITY] === POISON);
+  actor.observer.frameReused(actor, pfn, readOnce(actor, at(f, IDENTITY)) === POISON);
   // Plain stores: nobody can reach the frame before it is published under a page-table lock or the page cache's lock. Only a
   // stale device entry could, and what that reads is judged by the generation, which rose before.
   mem[f + IDENTITY] = identity;
@@ -143,9 +145,16 @@ export const frameGeneration = (actor: Actor, frames: FramePool, pfn: Pfn): numb
   load(actor, at(frameAddr(frames, pfn), GENERATION));
 
 /** Reads the payload: the identity found, or POISON when the frame is free or the guard does not fit (a torn or foreign write). */
-export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
+export function stampLoad(actor: Actor, frames: FramePool, pfn: Pfn): number {
   const f = frameAddr(frames, pfn);
   // Atomic, so that what the caller loads next (the generation) is not older than the payload.
+  const identity = load(actor, at(f, IDENTITY));
+  return dataRace(actor.mem, at(f, GUARD)) === ~identity ? identity : POISON;
+}
+
+/** As `stampLoad`, for a look from outside the model. */
+export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
+  const f = frameAddr(frames, pfn);
   const identity = rawLoad(mem, at(f, IDENTITY));
   return mem[f + GUARD] === ~identity ? identity : POISON;
 }
@@ -154,6 +163,17 @@ export function stampRead(mem: Memory, frames: FramePool, pfn: Pfn): number {
  * Writes the payload, as the CPU's stores and a device's writes do. It asks no questions: a device that writes through a stale
  * entry really destroys the stamp of whoever owns the frame by then.
  */
+export function stampStore(actor: Actor, frames: FramePool, pfn: Pfn, identity: number): void {
+  const { mem } = actor;
+  const f = frameAddr(frames, pfn);
+  store(actor, at(f, IDENTITY), identity);
+  // Racy on purpose, as the program's data and the device's are: all who rightly write a frame write the same stamp, and a guard
+  // that does not fit is what tells on the others. A version may be lost; it only has to move.
+  dataRaceStore(mem, at(f, GUARD), ~identity);
+  dataRaceStore(mem, at(f, VERSION), (dataRace(mem, at(f, VERSION)) + 1) | 0);
+}
+
+/** As `stampStore`, from outside the model. */
 export function stampWrite(mem: Memory, frames: FramePool, pfn: Pfn, identity: number): void {
   const f = frameAddr(frames, pfn);
   rawStore(mem, at(f, IDENTITY), identity);

@@ -1,14 +1,16 @@
-import type { Addr, Vpn } from '../memory/address.ts';
+import type { Addr, Memory, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import type { Actor } from '../trace/actor.ts';
 import type { Mm, MmWorld } from './mm.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
 const { defineStruct } = structModule;
-const { load, store } = atomicsModule;
+const { rawLoad, rawStore } = atomicsModule;
+const { dataRace } = dataRaceModule;
 
 /** How deep one thread may nest sections: an invalidation, reclaim in it, and room for two more. */
 export const MAX_SECTIONS = 4;
@@ -40,7 +42,10 @@ export const SECTION = defineStruct('section', {
   startedMask: 1,
 });
 
-/** What each thread keeps about its own doings in all mms. Only it writes; others read `depth`, `begun` and the sections. */
+/**
+ * What each thread keeps about its own doings in all mms. Only it writes; others read `depth`, `begun` and the sections, for
+ * exposures and opportunities alone: figures, on which no design decides, so these words are no steps of a controlled run.
+ */
 export const MM_TASK = defineStruct('mm_task', {
   /** Sections that the thread is in; section i < depth is valid. */
   depth: { words: 1, line: true },
@@ -82,15 +87,15 @@ export function pushSection(actor: Actor, mm: Mm, start: Vpn, last: Vpn, event: 
   mem[section + SECTION.event] = event;
   mem[section + SECTION.cookie] = (begun << THREAD_BITS) | tid;
   mem[section + SECTION.startedMask] = 0;
-  store(actor, at(t, MM_TASK.depth), depth + 1);
-  store(actor, at(t, MM_TASK.begun), begun);
+  rawStore(mem, at(t, MM_TASK.depth), depth + 1);
+  rawStore(mem, at(t, MM_TASK.begun), begun);
   return section;
 }
 
 /** Takes the innermost section off the stack: from here on, nobody sees it. */
 export function popSection(actor: Actor, world: MmWorld): void {
   const t = mmTaskAddr(world, actor.tid);
-  store(actor, at(t, MM_TASK.depth), actor.mem[t + MM_TASK.depth] - 1);
+  rawStore(actor.mem, at(t, MM_TASK.depth), actor.mem[t + MM_TASK.depth] - 1);
 }
 
 /**
@@ -102,14 +107,17 @@ export function sectionsOverlapping(actor: Actor, mm: Mm, start: Vpn, last: Vpn)
   const { world } = mm;
   let n = 0;
   for (let tid = 0; tid < world.threads; tid++) {
-    const depth = load(actor, at(mmTaskAddr(world, tid), MM_TASK.depth));
-    for (let i = 0; i < depth; i++) {
-      const s = sectionAddr(world, tid, i);
-      if (mem[s + SECTION.mm] === mm.id && mem[s + SECTION.start] <= last && mem[s + SECTION.last] >= start) n++;
-    }
+    const depth = rawLoad(mem, at(mmTaskAddr(world, tid), MM_TASK.depth));
+    for (let i = 0; i < depth; i++) if (overlaps(mem, sectionAddr(world, tid, i), mm.id, start, last)) n++;
   }
   return n;
 }
+
+/** Racy on purpose: the section's thread may be leaving it and writing the next one. The callers say why that does no harm. */
+const overlaps = (mem: Memory, s: Addr, mm: number, start: Vpn, last: Vpn): boolean =>
+  dataRace(mem, at(s, SECTION.mm)) === mm &&
+  dataRace(mem, at(s, SECTION.start)) <= last &&
+  dataRace(mem, at(s, SECTION.last)) >= start;
 
 /**
  * As `sectionsOverlapping`, of the other threads only and with plain loads: for a figure on every section's way, where an atomic
@@ -120,14 +128,11 @@ export function othersOverlap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): bool
   const { world } = mm;
   const { base, stride, sections, sectionStride } = world.mmTasks;
   for (let other = 0; other < world.threads; other++) {
-    const t = base + other * stride;
-    const depth = mem[t + MM_TASK.depth];
+    const t = at(base, other * stride);
+    const depth = dataRace(mem, at(t, MM_TASK.depth));
     if (depth === 0 || other === tid) continue;
-    for (let i = 0; i < depth; i++) {
-      const s = t + sections + i * sectionStride;
-      if (mem[s + SECTION.mm] === mm.id && mem[s + SECTION.start] <= last && mem[s + SECTION.last] >= start)
-        return true;
-    }
+    for (let i = 0; i < depth; i++)
+      if (overlaps(mem, at(t, sections + i * sectionStride), mm.id, start, last)) return true;
   }
   return false;
 }
@@ -135,7 +140,8 @@ export function othersOverlap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): bool
 /** Sections that were ever begun by any thread, modulo 2^32. */
 export function sectionsBegun(actor: Actor, world: MmWorld): number {
   let n = 0;
-  for (let tid = 0; tid < world.threads; tid++) n = (n + load(actor, at(mmTaskAddr(world, tid), MM_TASK.begun))) | 0;
+  for (let tid = 0; tid < world.threads; tid++)
+    n = (n + rawLoad(actor.mem, at(mmTaskAddr(world, tid), MM_TASK.begun))) | 0;
   return n;
 }
 

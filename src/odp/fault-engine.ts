@@ -31,7 +31,7 @@ const { putFrame } = frameModule;
 const { OUTCOME } = outcomeModule;
 const { othersOverlap, sectionsBegun, sectionsOverlapping } = sectionModule;
 const { findVma, VMA } = vmaModule;
-const { load } = atomicsModule;
+const { load, readOnce } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
 const { downRead, rwsemWriteLocked, upRead } = rwSemaphoreModule;
 const { count, now, recordLatency } = actorModule;
@@ -123,7 +123,7 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
   point(actor, POINT['fault.gotPages'], vpn, pfn, generation);
 
   mutexLock(actor, umemMutex(umem));
-  const dying = mem[umem + UMEM.dying] !== 0;
+  const dying = readOnce(actor, at(umem, UMEM.dying)) !== 0;
   const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample);
   point(actor, POINT['fault.checked'], index, vpn, ok ? 1 : 0);
   if (ok) commit(actor, ctx, index, page, vpn, write);

@@ -8,6 +8,7 @@ import * as frameModule from '../mm/frame.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import * as lockClassModule from '../sync/lock-class.ts';
 import * as mutexModule from '../sync/mutex.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
@@ -34,6 +35,7 @@ const { getUserPage } = faultModule;
 const { putFrame } = frameModule;
 const { OUTCOME } = outcomeModule;
 const { add, compareExchange, load, notify, store, wait } = atomicsModule;
+const { dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
@@ -110,7 +112,9 @@ function umemInit(actor: Actor, ctx: Ucontext, umem: Addr, index: number, key: n
   mem[umem + INTERVAL_NODE.last] = last;
   mem[umem + UMEM.index] = index;
   mem[umem + UMEM.key] = key;
-  mem[umem + UMEM.dying] = 0;
+  // Racy on purpose: umems are type-stable, and who has just given back the last use of this one's former life may still ask
+  // whether somebody waits for that. Either answer will do: that wait is over, and the next one has not begun.
+  dataRaceStore(mem, at(umem, UMEM.dying), 0);
   mem[umem + UMEM.mm] = ctx.mm.id;
   mutexInit(mem, umemMutex(umem), LOCK_CLASS.umem_mutex);
   const ext = umemExt(umem);

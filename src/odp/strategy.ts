@@ -1,4 +1,5 @@
 import type { Addr, Vpn } from '../memory/address.ts';
+import type { AnyStruct } from '../memory/struct.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import type { Actor } from '../trace/actor.ts';
 import type { Ucontext } from './ucontext.ts';
@@ -49,6 +50,8 @@ export interface Strategy {
   readonly params: Readonly<Record<string, ParamSpec>>;
   /** Words that it needs, zeroed, on the ucontext, on each umem and on each section. */
   readonly words: { readonly ucontext: number; readonly umem: number; readonly section: number };
+  /** Names of these words, for timelines. */
+  readonly fields?: { readonly ucontext?: AnyStruct; readonly umem?: AnyStruct };
   /** True: all pages are pinned at registration and faults never happen. */
   readonly pins: boolean;
 

@@ -13,7 +13,7 @@ import * as viewModule from './view.ts';
 const { ENTRY_PINNED, ENTRY_VALID, entryFrame, entryGeneration, MKEY, mkeyAddr } = deviceModule;
 const { deviceReach, entryAddr } = devicePageTableModule;
 const { at } = addressModule;
-const { rawLoad } = atomicsModule;
+const { load, rawLoad } = atomicsModule;
 const { ORACLE } = namesModule;
 const { submit, violate } = reportModule;
 const { VIOLATION } = viewModule;
@@ -40,7 +40,8 @@ function checkKey(actor: Actor, view: OracleView, index: number, mm: number, vpn
   if (key === 0 || mem[mkey + MKEY.mm] !== mm) return;
   const page = vpn - mem[mkey + MKEY.start];
   if (page < 0 || page >= mem[mkey + MKEY.pages]) return;
-  const entry = rawLoad(mem, entryAddr(hca, index, page));
+  // A step of a controlled run: whether the entry becomes valid before this look or after it is what the verdict hangs on.
+  const entry = load(actor, entryAddr(hca, index, page));
   if ((entry & ENTRY_VALID) === 0 || (entry & ENTRY_PINNED) !== 0) return;
   // The key once more: unchanged, so the range and the entry that were read belong to one and the same registration.
   if (rawLoad(mem, word) !== key) return;

@@ -20,6 +20,8 @@ const { checkPairing, closeLedger, createLedger } = unpairedSectionModule;
 export interface JudgingObserver extends Observer {
   /** The thread does no more: sections that it began and did not end are found now. */
   finished(actor: Parameters<Observer['frameReused']>[0]): void;
+  /** Forgets all that it has seen: the arena has been reset under a thread that goes on. */
+  reset(): void;
 }
 
 /** Makes one thread's oracles. */
@@ -41,5 +43,9 @@ export function createObserver(view: OracleView): JudgingObserver {
     faultRefused: (actor, umem, vpn, attempt, opportunities) =>
       checkFaultStarvation(actor, view, meter, umem, vpn, attempt, opportunities),
     finished: (actor) => closeLedger(actor, view, ledger),
+    reset() {
+      ledger.open = 0;
+      meter.fired = false;
+    },
   };
 }

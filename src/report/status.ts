@@ -17,10 +17,16 @@ export interface StatusOptions {
   readonly now: () => number;
 }
 
+/** What every progress has. */
+export interface TimedProgress {
+  readonly elapsedMs: number;
+  readonly durationMs: number;
+}
+
 /** Progress of a run for people. */
-export interface Status {
+export interface Status<P extends TimedProgress = CellProgress> {
   begin(index: number, name: string): void;
-  progress(progress: CellProgress): void;
+  progress(progress: P): void;
   /** Removes the block, so that something else can be written; the next progress paints it again. */
   clear(): void;
   end(): void;
@@ -31,7 +37,16 @@ const REPAINT_MS = 250;
 const FIRST_HEARTBEAT_MS = 10_000;
 const HEARTBEAT_GROWTH = 1.1;
 
-export function createStatus(options: StatusOptions): Status {
+export function createStatus(options: StatusOptions): Status;
+export function createStatus<P extends TimedProgress>(
+  options: StatusOptions,
+  lines: (progress: P) => readonly string[],
+): Status<P>;
+export function createStatus<P extends TimedProgress>(
+  options: StatusOptions,
+  linesOf?: (progress: P) => readonly string[],
+): Status<P> {
+  const lines = linesOf ?? (statusLines as unknown as (progress: P) => readonly string[]);
   const { stream, live, now } = options;
   const startedAt = now();
   let name = '';
@@ -67,12 +82,12 @@ export function createStatus(options: StatusOptions): Status {
         lastPaint = at;
         paint([
           `${place}  ${formatDuration(progress.elapsedMs)} of ${formatDuration(progress.durationMs)}`,
-          ...statusLines(progress),
+          ...lines(progress),
         ]);
       } else if (at - startedAt >= nextHeartbeat) {
         const elapsed = at - startedAt;
         nextHeartbeat = Math.max(elapsed + FIRST_HEARTBEAT_MS, elapsed * HEARTBEAT_GROWTH);
-        stream.write(`odptorture: ${formatDuration(elapsed)} ${place} ${statusLines(progress).join('; ')}\n`);
+        stream.write(`odptorture: ${formatDuration(elapsed)} ${place} ${lines(progress).join('; ')}\n`);
       }
     },
     clear,

@@ -5,6 +5,7 @@ import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import * as waitQueueModule from '../sync/wait-queue.ts';
 
@@ -14,6 +15,7 @@ const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
 const { insertUnderRwsem, removeUnderRwsem, zapOverlaps } = invalidationModule;
 const { add, load } = atomicsModule;
+const { dataRace } = dataRaceModule;
 const { downRead, upRead } = rwSemaphoreModule;
 const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
 
@@ -43,6 +45,7 @@ export const contextCount: Strategy = {
     'Start and end always pair, whatever is registered in between, so it is safe. While sections overlap without a gap no fault of the process can commit, also on memory that none of them touches.',
   params: {},
   words: { ucontext: CONTEXT.$words, umem: 0, section: 0 },
+  fields: { ucontext: CONTEXT },
   pins: false,
   init: (mem, ctx) => waitQueueInit(mem, waitOf(ctx)),
   registerLocks: () => 'read',
@@ -51,7 +54,8 @@ export const contextCount: Strategy = {
   rangeStart(actor, ctx, _section, start, last) {
     // Before the walk: a umem that the walk misses is inserted after it, and its faults see the count.
     const count = add(actor, countOf(ctx), 1) + 1;
-    actor.observer.countChanged(actor, NULL_ADDR, count, actor.mem[seqOf(ctx)]);
+    // For the trace, which may show the sequence that another section's end is just moving.
+    actor.observer.countChanged(actor, NULL_ADDR, count, dataRace(actor.mem, seqOf(ctx)));
     downRead(actor, ctx.umemRwsem);
     zapOverlaps(actor, ctx, start, last);
     upRead(actor, ctx.umemRwsem);

@@ -173,6 +173,7 @@ export const intervalNotifier: Strategy = {
     'A umem born inside a section is born colliding with it, so it is safe. The sequence comes back to even only when all sections of the mm have ended: a umem that was hit, and every removal, wait for that.',
   params: {},
   words: { ucontext: SUBSCRIPTIONS.$words, umem: SUBSCRIPTION.$words, section: 0 },
+  fields: { ucontext: SUBSCRIPTIONS, umem: SUBSCRIPTION },
   pins: false,
   init(mem, ctx) {
     spinLockInit(mem, lockOf(ctx), LOCK_CLASS.mmu_notifier_lock);

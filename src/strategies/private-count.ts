@@ -25,6 +25,7 @@ export const privateCount: Strategy = {
     'A umem born inside a section hears its end without its start: the count goes to -1, faults are refused until the next section, and are let through while that one runs.',
   params: {},
   words: { ucontext: 0, umem: RUNNING.$words, section: 0 },
+  fields: { umem: RUNNING },
   pins: false,
   init() {},
   registerLocks: () => 'read',

@@ -24,14 +24,22 @@ const {
   compareExchange: atomicCompareExchange,
   wait: atomicWait,
   notify: atomicNotify,
-} = Atomics;
+} = CONTROL.current?.atomics ?? Atomics;
 
 const control = CONTROL.current;
+
+/** The operations of `Atomics` that are used here: what a controlled run may put in their place. */
+export type AtomicTable = Pick<
+  typeof Atomics,
+  'load' | 'store' | 'add' | 'or' | 'and' | 'exchange' | 'compareExchange' | 'wait' | 'notify'
+>;
 
 export const load = atomicStep1(OP.load, (task: Task, a: Addr): number => atomicLoad(task.mem, a));
 export const store = atomicStep2(OP.store, (task: Task, a: Addr, v: number): void => {
   atomicStore(task.mem, a, v);
 });
+/** READ_ONCE of a word that others may be writing: a plain read, and a step only of a controlled run. */
+export const readOnce = control === null ? (task: Task, a: Addr): number => task.mem[a] : load;
 /** Returns the value before the addition. */
 export const add = atomicStep2(OP.add, (task: Task, a: Addr, v: number): number => atomicAdd(task.mem, a, v));
 /** Returns the value before the or. */

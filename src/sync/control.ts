@@ -1,4 +1,5 @@
-import type { Addr } from '../memory/address.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import type { AtomicTable } from './atomics.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -78,7 +79,16 @@ export interface Control {
   /** Returns true when the word at `a` no longer holds `seen`, false when a timed wait ends without. */
   until(task: Task, a: Addr, seen: number, timed: boolean): boolean;
   relax(task: Task): void;
+  /** What stands for `Atomics` in this thread; its memory may be watched for data races, and is then no real array. */
+  readonly atomics?: AtomicTable;
+  /** A plain read of watched memory that is racy on purpose. */
+  dataRace?(mem: Memory, a: Addr): number;
+  /** Such a write. */
+  dataRaceStore?(mem: Memory, a: Addr, v: number): void;
 }
+
+/** Where another copy of this package in the same thread finds the control. The number rises when `Control` changes. */
+const SHARED: unique symbol = Symbol.for('odptorture.control/1');
 
 let installed: Control | null = null;
 let asked = false;
@@ -90,11 +100,12 @@ let asked = false;
 export function installControl(control: Control): void {
   if (asked) throw new Error('a thread is put under control before its locks are loaded');
   installed = control;
+  (globalThis as { [SHARED]?: Control })[SHARED] = control;
 }
 
 function ask(): Control | null {
   asked = true;
-  return installed;
+  return installed ?? (globalThis as { [SHARED]?: Control })[SHARED] ?? null;
 }
 
 /** This thread's control, for its whole life. */

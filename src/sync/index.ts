@@ -1,4 +1,8 @@
-/** The public `odptorture/sync`: locks over (task, address) in a SharedArrayBuffer. */
+/**
+ * The public `odptorture/sync`: locks and atomic operations over (task, address) in a SharedArrayBuffer. A program that is to be explored
+ * uses these and no others: each of them is a step that the scheduler sees, and raw `Atomics` are not. They do the same as `Atomics`
+ * in a free run.
+ */
 export * from '../memory/address.ts';
 export {
   type ArenaLayout,
@@ -10,6 +14,18 @@ export {
 } from '../memory/arena.ts';
 export { defineStruct, type FieldSpec, type Struct } from '../memory/struct.ts';
 export {
+  add,
+  and,
+  compareExchange,
+  exchange,
+  load,
+  notify,
+  or,
+  store,
+  type WaitResult,
+  wait,
+} from './atomics.ts';
+export {
   COMPLETION,
   complete,
   completeAll,
@@ -19,8 +35,10 @@ export {
   waitForCompletion,
   waitForCompletionTimeout,
 } from './completion.ts';
+export { dataRace, dataRaceStore } from './data-race.ts';
 export { LOCK_CLASS, LOCK_CLASSES, type LockClass, lockClassName } from './lock-class.ts';
 export { MUTEX, mutexInit, mutexLock, mutexTrylock, mutexUnlock } from './mutex.ts';
+export { relax as cpuRelax } from './relax.ts';
 export {
   downgradeWrite,
   downRead,

@@ -3,6 +3,7 @@ import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
+import * as dataRaceModule from './data-race.ts';
 import * as spinLockModule from './spin-lock.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
@@ -13,6 +14,7 @@ const { at } = addressModule;
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
 const { lockStep, OP } = controlModule;
+const { dataRace } = dataRaceModule;
 const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
 const { HELD, popHeld, pushHeld, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
 const {
@@ -59,13 +61,14 @@ export function mutexInit(mem: Memory, lock: Addr, cls: number): void {
  * may be late by the time a store takes to arrive, so each running thread may slip through once.
  */
 export const mutexLock = lockStep(OP.mutexLock, (task: Task, lock: Addr): void => {
-  if (task.mem[lock + HANDOFF] !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) mutexLockSlow(task, lock);
+  if (dataRace(task.mem, (lock + HANDOFF) as Addr) !== 0 || cas(task, lock, FREE, LOCKED) !== FREE)
+    mutexLockSlow(task, lock);
   push(task, lock, MODE);
 });
 
 /** `mutex_trylock`. */
 export const mutexTrylock = lockStep(OP.mutexTrylock, (task: Task, lock: Addr): boolean => {
-  if (task.mem[lock + HANDOFF] !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) return false;
+  if (dataRace(task.mem, (lock + HANDOFF) as Addr) !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) return false;
   push(task, lock, MODE);
   return true;
 });

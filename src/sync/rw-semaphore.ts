@@ -3,6 +3,7 @@ import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
+import * as dataRaceModule from './data-race.ts';
 import * as rwSemaphoreSlowModule from './rw-semaphore-slow.ts';
 import * as rwsemCountModule from './rwsem-count.ts';
 import type { Task } from './task.ts';
@@ -15,6 +16,7 @@ const { defineStruct } = structModule;
 const { add, compareExchange, load } = atomicsModule;
 const { downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
 const { lockStep, OP } = controlModule;
+const { dataRace } = dataRaceModule;
 const { COUNT } = rwsemCountModule;
 const { HELD, popHeld, pushHeld } = taskModule;
 const { WAIT_LIST, waitListInit } = waitListModule;
@@ -103,10 +105,13 @@ export const downgradeWrite = lockStep(OP.downgradeWrite, (task: Task, sem: Addr
   if ((before & WAITERS) !== 0) wakeReadersAfterDowngrade(task, sem);
 });
 
+// A look from outside at a lock that others may be taking: a statistic, late as soon as it is made.
+
 /** `rwsem_is_locked`. */
-export const rwsemIsLocked = (mem: Memory, sem: Addr): boolean => (mem[sem] & (READERS | WRITER)) !== 0;
+export const rwsemIsLocked = (mem: Memory, sem: Addr): boolean => (dataRace(mem, sem) & (READERS | WRITER)) !== 0;
 /** How many readers are counted. While threads contend this includes some that will not get in. */
-export const rwsemReaders = (mem: Memory, sem: Addr): number => mem[sem] >> 8;
-export const rwsemWriteLocked = (mem: Memory, sem: Addr): boolean => (mem[sem] & WRITER) !== 0;
+export const rwsemReaders = (mem: Memory, sem: Addr): number => dataRace(mem, sem) >> 8;
+export const rwsemWriteLocked = (mem: Memory, sem: Addr): boolean => (dataRace(mem, sem) & WRITER) !== 0;
 /** How many threads are queued. */
-export const rwsemWaiters = (mem: Memory, sem: Addr): number => mem[sem + RW_SEMAPHORE.list + WAIT_LIST.waiters];
+export const rwsemWaiters = (mem: Memory, sem: Addr): number =>
+  dataRace(mem, at(sem, RW_SEMAPHORE.list + WAIT_LIST.waiters));

@@ -2,6 +2,7 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
+import * as dataRaceModule from './data-race.ts';
 import * as mutexModule from './mutex.ts';
 import * as spinLockModule from './spin-lock.ts';
 import type { Task } from './task.ts';
@@ -11,6 +12,7 @@ import * as taskModule from './task.ts';
 const { at, LINE_WORDS } = addressModule;
 const { defineStruct } = structModule;
 const { add, and, cpuRelax, load, notify, or, store, wait } = atomicsModule;
+const { dataRace } = dataRaceModule;
 const { MUTEX, mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { SPIN_LIMIT } = spinLockModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
@@ -50,7 +52,7 @@ export const srcuAwaited = (mem: Memory, s: Addr, word: Addr): number =>
  */
 export function srcuReadLock(task: Task, s: Addr): number {
   // Plain, as in the kernel: the index is a hint, and a grace period waits for the readers of both.
-  const idx = task.mem[s];
+  const idx = dataRace(task.mem, s);
   // A read-modify-write, so that nothing inside the section is read before the section is counted.
   add(task, readers(s, task.tid, idx), 1);
   pushHeld(task, s, HELD.srcu);

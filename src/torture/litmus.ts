@@ -9,7 +9,7 @@ import { handlePageFault, prefetchMr } from '../odp/fault-engine.ts';
 import { deregisterMr, registerMr } from '../odp/memory-region.ts';
 import type { LitmusPlan, VerbPlan } from '../scenario/plan.ts';
 import { VERBS } from '../scenario/plan.ts';
-import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
+import { load, rawAdd, rawLoad, rawNotify, rawStore, rawWait, store } from '../sync/atomics.ts';
 import { clearWait, publishWait, WAIT } from '../sync/task.ts';
 import { gateLeave } from '../trace/gate.ts';
 import type { DmaAccess } from '../trace/observer.ts';
@@ -27,15 +27,29 @@ export function rangeNumbers(litmus: LitmusPlan): ReadonlyMap<string, number> {
   return new Map([...names].sort().map((name, i) => [name, i]));
 }
 
+/**
+ * The ranges whose keys one program may read while another writes them. Only of these is the look at the key a step of a controlled
+ * run; all others are a program's own affair.
+ */
+export function sharedRanges(litmus: LitmusPlan): ReadonlySet<string> {
+  const users = new Map<string, Set<number>>();
+  litmus.programs.forEach((verbs, tid) => {
+    for (const { target } of verbs) users.set(target, (users.get(target) ?? new Set()).add(tid));
+  });
+  return new Set([...users].filter(([, tids]) => tids.size > 1).map(([name]) => name));
+}
+
 /** A thread that runs verbs. */
 export interface VerbRunner {
   readonly cell: ThreadCell;
   readonly numbers: ReadonlyMap<string, number>;
+  readonly shared: ReadonlySet<string>;
   readonly access: DmaAccess;
 }
 export const createVerbRunner = (cell: ThreadCell): VerbRunner => ({
   cell,
   numbers: rangeNumbers(cell.world.plan.litmus!),
+  shared: sharedRanges(cell.world.plan.litmus!),
   access: createDmaAccess(),
 });
 
@@ -97,17 +111,29 @@ function remap({ cell }: VerbRunner, verb: VerbPlan): Outcome {
 const keyAddr = (runner: VerbRunner, verb: VerbPlan) =>
   at(runner.cell.world.litmusKeys, runner.numbers.get(verb.target)!);
 
+function keyOf(runner: VerbRunner, verb: VerbPlan): number {
+  const { actor } = runner.cell;
+  const word = keyAddr(runner, verb);
+  return runner.shared.has(verb.target) ? load(actor, word) : rawLoad(actor.mem, word);
+}
+
+function setKey(runner: VerbRunner, verb: VerbPlan, key: number): void {
+  const { actor } = runner.cell;
+  const word = keyAddr(runner, verb);
+  if (runner.shared.has(verb.target)) store(actor, word, key);
+  else rawStore(actor.mem, word, key);
+}
+
 function registration(runner: VerbRunner, verb: VerbPlan): Outcome {
   const { world, actor } = runner.cell;
   const ctx = world.contexts[verb.mm]!;
-  const word = keyAddr(runner, verb);
   if (verb.verb === 'register') {
     const key = registerMr(actor, ctx, world.plan.era, verb.start as Vpn, verb.last - verb.start + 1);
-    rawStore(world.mem, word, key);
+    setKey(runner, verb, key);
     return key === 0 ? OUTCOME.enomem : OUTCOME.ok;
   }
-  const key = rawLoad(world.mem, word);
-  rawStore(world.mem, word, 0);
+  const key = keyOf(runner, verb);
+  setKey(runner, verb, 0);
   return key === 0 ? OUTCOME.einval : deregisterMr(actor, ctx, key);
 }
 
@@ -115,7 +141,7 @@ function registration(runner: VerbRunner, verb: VerbPlan): Outcome {
 function device(runner: VerbRunner, verb: VerbPlan): Outcome {
   const { world, actor } = runner.cell;
   const ctx = world.contexts[verb.mm]!;
-  const key = rawLoad(world.mem, keyAddr(runner, verb));
+  const key = keyOf(runner, verb);
   if (key === 0) return OUTCOME.einval;
   const timeoutMs = world.plan.hca.faultTimeoutMs;
   const pages = verb.last - verb.start + 1;

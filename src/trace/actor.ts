@@ -5,7 +5,12 @@ import type { Observer } from './observer.ts';
 import type { Perturb } from './perturb.ts';
 
 /** Bits of `Actor.mode`: what a point does. 0: nothing, in a few nanoseconds. */
-export const MODE = { trace: 1, perturb: 2, gate: 4 } as const;
+export const MODE = { trace: 1, perturb: 2, gate: 4, label: 8 } as const;
+
+/** Takes the points of a controlled run that is recorded: names of what comes next. */
+export interface Labels {
+  label(point: number, a: number, b: number, c: number): void;
+}
 
 /** A thread of the model: a task, with its trace, its counters, its random stream and the observer of what it does. */
 export interface Actor extends Task {
@@ -26,6 +31,8 @@ export interface Actor extends Task {
   readonly parkWord: Addr;
   readonly perturb: Perturb | null;
   readonly observer: Observer;
+  /** With `MODE.label`. */
+  readonly labels: Labels | null;
   /** Milliseconds to add to performance.now() for the cell's clock: each worker's own clock starts at another moment. */
   clockOffsetMs: number;
   mode: number;
@@ -39,8 +46,9 @@ export interface Actor extends Task {
 }
 
 /** What an actor is made from: all of it but what starts at 0. */
-export type ActorInit = Omit<Actor, 'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity'> & {
+export type ActorInit = Omit<Actor, 'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity' | 'labels'> & {
   readonly seed: number;
+  readonly labels?: Labels | null;
 };
 
 /** Makes a thread's actor. One call site, so that all actors have one shape. */
@@ -61,6 +69,7 @@ export const createActor = (init: ActorInit): Actor => ({
   parkWord: init.parkWord,
   perturb: init.perturb,
   observer: init.observer,
+  labels: init.labels ?? null,
   clockOffsetMs: init.clockOffsetMs,
   mode: init.mode,
   rng: init.seed,

@@ -31,6 +31,7 @@ function pointOn(actor: Actor, p: number, a: number, b: number, c: number): void
   if ((mode & MODE.trace) !== 0) {
     ringWrite(actor.mem, actor.f64, actor.ringHead, actor.ring, actor.ringMask, now(actor), p, a, b, c, actor.op);
   }
+  if ((mode & MODE.label) !== 0) actor.labels!.label(p, a, b, c);
   if (step >= 0) gatePass(actor, actor.gate, step);
   else if (p === POINT['fault.retried'] && c >= RETRY_BOUND && (mode & MODE.gate) !== 0) giveUpOrder(actor);
 }

@@ -1,6 +1,6 @@
-import { at } from '../memory/address.ts';
+import { type Addr, at } from '../memory/address.ts';
 import { createObserver, type JudgingObserver } from '../oracles/observer.ts';
-import { type Actor, createActor, MODE } from '../trace/actor.ts';
+import { type Actor, createActor, type Labels, MODE } from '../trace/actor.ts';
 import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
 import { CONTROL } from '../trace/park.ts';
 import { createPerturb } from '../trace/perturb.ts';
@@ -14,13 +14,25 @@ export interface ThreadCell {
   readonly observer: JudgingObserver;
 }
 
+/** What an explored thread has of its own. */
+export interface ThreadOptions {
+  readonly observer?: JudgingObserver;
+  /** CONTROL words that only this thread looks at. */
+  readonly control?: Addr;
+  readonly labels?: Labels | null;
+}
+
 /**
  * Makes thread `tid`'s actor. `clockOffsetMs` turns its performance.now() into the cell's clock. The random stream depends only on
  * the cell's seed and the tid.
  */
-export function attachThread(world: World, tid: number, clockOffsetMs: number): ThreadCell {
+export function attachThread(
+  world: World,
+  tid: number,
+  clockOffsetMs: number,
+  { observer = createObserver(world.oracles), control = world.control, labels = null }: ThreadOptions = {},
+): ThreadCell {
   const { plan } = world;
-  const observer = createObserver(world.oracles);
   const supervisor = plan.threads[tid]?.role === 'supervisor';
   const perturbed = plan.perturb !== null && !supervisor;
   const gated = plan.litmus !== null && plan.litmus.order.length > 0 && !supervisor;
@@ -38,10 +50,11 @@ export function attachThread(world: World, tid: number, clockOffsetMs: number): 
     ring: world.ring(tid),
     ringMask: world.oracles.ringMask,
     gate: world.gate,
-    control: world.control,
+    control,
     parkWord: world.parkWords[tid]!,
     perturb: perturbed ? createPerturb(plan.perturb!, plan.seed, at(world.control, CONTROL.sleep)) : null,
     observer,
+    labels,
     clockOffsetMs,
     mode,
     seed: mixSeed(plan.seed, tid),

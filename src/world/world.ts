@@ -45,6 +45,9 @@ export interface World {
   readonly ring: (tid: number) => Addr;
 }
 
+/** The first of the regions that hold only figures. */
+const STATISTICS = 'trace.head';
+
 /** The smallest power of two that is not below `n`. */
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
 
@@ -102,16 +105,17 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
     { name: 'gate', words: GATE.$words, count: 1, line: true },
     { name: 'park', words: PARK_TASK.$words, count: threads, line: true },
     { name: 'task', words: TASK.$words, count: threads, line: true },
-    { name: 'trace.head', words: RING_HEAD.$words, count: threads, line: true },
-    { name: 'trace.ring', words: s.ring * RECORD.$words, count: threads, line: true },
-    { name: 'trace.counters', words: COUNTER_COUNT * 2, count: threads, line: true },
-    { name: 'trace.histograms', words: HISTOGRAM_NAMES.length * HISTOGRAM_DOUBLES * 2, count: threads, line: true },
-    { name: 'trace.contention', words: CONTENTION_DOUBLES * 2, count: threads, line: true },
     { name: 'litmus.keys', words: 1, count: LITMUS_KEYS },
     ...mmRegions(s.mm),
     ...hcaRegions(s.hca),
     ...odpRegions(s.odp),
     ...oracleRegions(s.oracles),
+    // Figures, from here to the end: nothing in the model depends on them.
+    { name: STATISTICS, words: RING_HEAD.$words, count: threads, line: true },
+    { name: 'trace.ring', words: s.ring * RECORD.$words, count: threads, line: true },
+    { name: 'trace.counters', words: COUNTER_COUNT * 2, count: threads, line: true },
+    { name: 'trace.histograms', words: HISTOGRAM_NAMES.length * HISTOGRAM_DOUBLES * 2, count: threads, line: true },
+    { name: 'trace.contention', words: CONTENTION_DOUBLES * 2, count: threads, line: true },
   ];
 }
 
@@ -122,6 +126,9 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
 export function layoutWorld(plan: CellPlan, strategy?: Strategy): ArenaLayout {
   return layoutArena(regionsOf(plan, sizes(plan, strategy)));
 }
+
+/** Words of an arena that the model depends on; what lies behind them are figures. */
+export const modelWords = (layout: ArenaLayout): number => layout.regions[STATISTICS]!.base;
 
 /** A thread's views over an arena that was laid out for `plan` (and `strategy`, the same in every thread). */
 export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?: Strategy): World {

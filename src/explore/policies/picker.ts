@@ -14,4 +14,6 @@ export interface Picker {
   ran?(sched: Sched, step: number): void;
   /** True: threads in the sleep set are not offered. */
   readonly sleeps?: boolean;
+  /** True: the prefix is left to the picker, which may take it as wishes. */
+  readonly wishes?: boolean;
 }

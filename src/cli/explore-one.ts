@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import type { ExploreSettings } from '../explore/checkpoint.ts';
+import { Pool } from '../explore/coordinator.ts';
+import type { Picture } from '../explore/picture.ts';
+import { Pipeline, type PipelineFound, type PipelineState, startState } from '../explore/pipeline.ts';
+import type { Exploration, ExploreViolation } from '../explore/pipeline-result.ts';
+import { explorationOf } from '../explore/pipeline-verdict.ts';
+import { allowedCores } from '../explore/process.ts';
+import type { Minimized } from '../explore/process-messages.ts';
+import type { ExploreProgress } from '../explore/progress.ts';
+import { writeReplayFile } from '../explore/replay-file.ts';
+import { raceColumns } from '../report/explore-columns.ts';
+import { raceHtml } from '../report/explore-html.ts';
+import { REPLAY_FILE } from '../report/explore-result.ts';
+import { kcsanReport } from '../report/kcsan.ts';
+import { makeFolders } from '../results/folder.ts';
+import type { RunStore } from '../results/store.ts';
+import { OdpError } from '../scenario/errors.ts';
+import type { Target } from './explore-targets.ts';
+
+export interface OneContext {
+  readonly target: Target;
+  readonly settings: ExploreSettings;
+  readonly schedules: number | null;
+  readonly durationMs: number;
+  /** Processes; null: one a core. */
+  readonly jobs: number | null;
+  readonly from: PipelineState | null;
+  readonly signal: AbortSignal;
+  readonly store: RunStore;
+  readonly cwd: string;
+  /** Number of the next violation's folder. */
+  readonly firstViolation: number;
+  progress(progress: ExploreProgress): void;
+  checkpoint(state: PipelineState): void;
+  note(text: string): void;
+}
+
+export interface One {
+  readonly exploration: Exploration;
+  /** Of its violations, in their order. */
+  readonly pictures: readonly Picture[];
+}
+
+/** A step may take this long before its thread is taken to hang. */
+const HANG_MS = 5000;
+/** To make one finding small, and all of them. */
+const SHRINK_MS = 5_000;
+const SHRINK_ALL_MS = 60_000;
+/** Of timeline.txt. */
+const TEXT_WIDTH = 140;
+
+/** Explores one target: starts the processes, runs the pipeline, makes what it has found small and writes it down. */
+export async function exploreOne(context: OneContext): Promise<One> {
+  const { target, settings, signal } = context;
+  const begun = performance.now();
+  const cores = allowedCores();
+  const jobs = context.jobs ?? cores.length;
+  const notes: string[] = [];
+  const note = (text: string): void => {
+    notes.push(text);
+    context.note(text);
+  };
+  const pool = await Pool.open({
+    request: {
+      spec: target.spec,
+      options: {
+        granularity: settings.granularity,
+        maxSteps: settings.maxSteps,
+        timeouts: settings.timeouts,
+        hangMs: HANG_MS,
+        races: settings.races,
+      },
+    },
+    cores: Array.from({ length: jobs }, (_, i) => cores[i % cores.length]!),
+    note,
+  });
+  try {
+    const pipeline = new Pipeline(
+      pool,
+      {
+        policy: settings.policy,
+        bound: settings.bound,
+        schedules: context.schedules,
+        durationMs: context.durationMs,
+        seed: settings.seed,
+        stopAtFirst: !settings.all,
+      },
+      { signal, progress: context.progress, checkpoint: context.checkpoint, note },
+      context.from ?? startState(),
+    );
+    for (const thread of pool.facts.unseen)
+      note(`thread '${thread}' took no step that the scheduler sees: it was explored as one piece`);
+    const state = await pipeline.run();
+    const shown = await showAll(context, pool, state.found);
+    const exploration = explorationOf({
+      name: target.name,
+      kind: target.kind,
+      strategy: target.strategy,
+      threads: pool.facts.names,
+      policy: settings.policy,
+      bound: settings.bound,
+      processes: pool.size,
+      restarts: pool.restarts,
+      interrupted: signal.aborted,
+      state,
+      coverage: pipeline.covered(),
+      violations: shown.map((one) => one.violation),
+      durationMs: performance.now() - begun,
+      notes,
+    });
+    return { exploration, pictures: shown.map((one) => one.picture) };
+  } finally {
+    await pool.close();
+  }
+}
+
+interface Shown {
+  readonly violation: ExploreViolation;
+  readonly picture: Picture;
+}
+
+/** Makes each finding small and writes its folder. */
+async function showAll(context: OneContext, pool: Pool, found: readonly PipelineFound[]): Promise<Shown[]> {
+  const { settings } = context;
+  const until = performance.now() + SHRINK_ALL_MS;
+  const shown: Shown[] = [];
+  const inOrder = [...found].sort((a, b) => a.afterSchedules - b.afterSchedules);
+  for (const [i, one] of inOrder.entries()) {
+    // After Ctrl-C the finding is still shown, as it was found.
+    const left = context.signal.aborted ? 0 : Math.min(SHRINK_MS, Math.max(0, until - performance.now()));
+    const result = await pool.shrink({
+      kind: 'shrink',
+      found: one,
+      how: { search: one.phase, seed: settings.seed, schedules: one.afterSchedules },
+      budgetMs: left,
+    });
+    if (result === null) throw unrepeatable(one);
+    const folder = `violations/${context.firstViolation + i}`;
+    writeFolder(context, folder, result);
+    const { replay } = result;
+    shown.push({
+      picture: result.picture,
+      violation: {
+        ...replay.finding,
+        phase: one.phase,
+        afterSchedules: one.afterSchedules,
+        preemptions: replay.preemptions,
+        steps: replay.schedule.length,
+        foundWith: result.before,
+        schedule: [...replay.schedule],
+        folder,
+      },
+    });
+  }
+  return shown;
+}
+
+function writeFolder({ store, cwd }: OneContext, folder: string, { replay, picture, race }: Minimized): void {
+  const dir = join(store.dir, folder);
+  makeFolders(dir);
+  writeReplayFile(join(dir, REPLAY_FILE), replay, cwd);
+  store.writeWhole(`${folder}/timeline.txt`, text(raceColumns(picture, { width: TEXT_WIDTH })));
+  store.writeWhole(`${folder}/timeline.html`, raceHtml(picture));
+  if (race !== null) store.writeWhole(`${folder}/data-race.txt`, text(kcsanReport(race)));
+}
+
+const text = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
+
+const unrepeatable = ({ finding, phase }: PipelineFound): OdpError =>
+  new OdpError({
+    code: 'ODP_E_PROGRAM_NONDETERMINISTIC',
+    message: `the schedule in which ${phase} found '${finding.text}' did not show it again: its threads, setup and check may depend on shared memory and on nothing else`,
+  });

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { basename, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { targetHash } from '../explore/checkpoint.ts';
+import type { SubjectSpec } from '../explore/subject.ts';
+import { OdpError } from '../scenario/errors.ts';
+import { loadScenario } from '../scenario/load.ts';
+import { resolveCells } from '../scenario/resolve.ts';
+import type { ExploreFlags } from './explore-options.ts';
+import { findScenario } from './package-root.ts';
+
+/** One thing to explore: a program, or a litmus scenario under one strategy. */
+export interface Target {
+  readonly name: string;
+  readonly kind: 'program' | 'litmus';
+  readonly strategy: string | null;
+  readonly spec: SubjectSpec;
+  readonly hash: string;
+}
+
+export interface Targets {
+  /** For the folder of the results. */
+  readonly group: string;
+  /** As a reader would name it. */
+  readonly given: string;
+  /** Its file, from wherever the command is called. */
+  readonly file: string;
+  readonly list: readonly Target[];
+}
+
+const PROGRAM = /\.[cm]?[jt]s(?:#.*)?$/;
+
+/** What `explore TARGET` means. Throws `OdpError` with what is wrong with it. */
+export function findTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Targets {
+  return PROGRAM.test(given) ? programTarget(given, flags, cwd) : litmusTargets(given, flags, root, cwd);
+}
+
+function programTarget(given: string, flags: ExploreFlags, cwd: string): Targets {
+  if (flags.strategy !== undefined)
+    throw new OdpError({ code: 'ODP_E_USAGE', message: `--strategy is for litmus scenarios; '${given}' is a program` });
+  const [path = '', member] = given.split('#');
+  const file = resolve(cwd, path);
+  if (!existsSync(file))
+    throw new OdpError({ code: 'ODP_E_PROGRAM_INVALID', message: 'there is no such file', at: path });
+  const url = pathToFileURL(file).href + (member === undefined ? '' : `#${member}`);
+  const spec: SubjectSpec = { kind: 'program', url };
+  const base = basename(file).replace(/\.[cm]?[jt]s$/, '');
+  const name = member === undefined ? base : `${base}#${member}`;
+  const target: Target = { name, kind: 'program', strategy: null, spec, hash: targetHash(spec) };
+  return {
+    group: `explore-${name.replaceAll(/[^\w.-]+/g, '-')}`,
+    given: (relative(cwd, file) || file) + (member === undefined ? '' : `#${member}`),
+    file: member === undefined ? file : `${file}#${member}`,
+    list: [target],
+  };
+}
+
+function litmusTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Targets {
+  const loaded = loadScenario(findScenario(root, cwd, given));
+  if (loaded.scenario.kind !== 'litmus') {
+    const message = `'${loaded.name}' is a load scenario; explore takes a program or a litmus scenario`;
+    throw new OdpError({ code: 'ODP_E_USAGE', message, at: loaded.file });
+  }
+  const plans = resolveCells(loaded, flags.strategy === undefined ? {} : { strategies: flags.strategy });
+  const list = plans.map((plan): Target => {
+    const spec: SubjectSpec = { kind: 'litmus', plan };
+    return {
+      name: `${plan.scenario} ${plan.strategy}`,
+      kind: 'litmus',
+      strategy: plan.strategy,
+      spec,
+      hash: targetHash(spec),
+    };
+  });
+  return { group: `explore-${loaded.name}`, given, file: resolve(loaded.file), list };
+}

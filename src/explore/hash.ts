@@ -1,0 +1,110 @@
+import { ACCESS } from '../sync/control.ts';
+import { mix32 } from './random-stream.ts';
+import { H, L, LOG_WORDS, MAX_THREADS, type Sched } from './sched.ts';
+
+/** What is known of a word while a log is read; one entry of an open hash table each. */
+const E = {
+  addr: 0,
+  /** Log that the entry belongs to: entries of earlier ones count as free. */
+  generation: 1,
+  /** Name of the last step that wrote it, 0 before. */
+  write: 2,
+  /** Sums over the steps that have read it since. */
+  readsA: 3,
+  readsB: 4,
+} as const;
+const ENTRY_WORDS = 5;
+
+let table = new Int32Array(0);
+let mask = 0;
+let generation = 0;
+let eventNames = new Int32Array(0);
+const counts = new Int32Array(MAX_THREADS);
+
+const SEED_A = 0x1b873593;
+const SEED_B = 0x52dce729;
+
+/**
+ * A hash of the execution that ran last, 53 bits wide: the same for two schedules when one becomes the other by swapping neighbouring
+ * steps that commute (Mazurkiewicz), and different otherwise but for chance. Each step contributes what it is and which steps it
+ * depends on: for a read the last write to its word, for a write also the reads since, for a wake-up the step that caused it. All sums
+ * are free of order. Allocates nothing, except when it meets a longer log than ever before.
+ */
+export function executionHash(sched: Sched): number {
+  const { s, log } = sched;
+  const steps = s[H.steps];
+  prepare(sched);
+  let a = 0;
+  let b = 0;
+  for (let i = 0; i < steps; i++) {
+    const at = log + i * LOG_WORDS;
+    const tid = s[at + L.tid];
+    const access = s[at + L.access];
+    const addr = access === ACCESS.local ? 0 : s[at + L.addr];
+    // Never 0.
+    const name = (counts[tid]++ + 1) * 32 + tid;
+    eventNames[i] = name;
+    let sumA =
+      mix32(name ^ SEED_A) + Math.imul(s[at + L.op] * 4 + access, 0x9e3779b1) + Math.imul(addr + 1, 0x85ebca77);
+    let sumB =
+      mix32(name ^ SEED_B) + Math.imul(s[at + L.op] * 4 + access, 0xc2b2ae3d) + Math.imul(addr + 1, 0x27d4eb2f);
+    if (s[at + L.cause] >= 0) {
+      sumA += Math.imul(eventNames[s[at + L.cause]], 0x165667b1);
+      sumB += Math.imul(eventNames[s[at + L.cause]], 0x2c1b3c6d);
+    }
+    if (access !== ACCESS.local) {
+      const e = entryOf(addr);
+      sumA += Math.imul(table[e + E.write], 0x297a2d39);
+      sumB += Math.imul(table[e + E.write], 0x4cf5ad43);
+      if (access === ACCESS.write) {
+        sumA += Math.imul(table[e + E.readsA], 0x3c6ef373);
+        sumB += Math.imul(table[e + E.readsB], 0x78dde6e5);
+        table[e + E.write] = name;
+        table[e + E.readsA] = 0;
+        table[e + E.readsB] = 0;
+      } else {
+        table[e + E.readsA] += mix32(name + SEED_B);
+        table[e + E.readsB] += mix32(name + SEED_A);
+      }
+    }
+    a = (a + mix32(sumA)) | 0;
+    b = (b + mix32(sumB ^ 0x7f4a7c15)) | 0;
+  }
+  return (mix32(b ^ steps) & 0x1f_ffff) * 0x1_0000_0000 + (mix32(a) >>> 0);
+}
+
+/** Makes the tables ready for the log of `sched`: no more than half full. */
+function prepare({ s, maxSteps }: Sched): void {
+  const steps = s[H.steps];
+  if (eventNames.length < steps) eventNames = new Int32Array(maxSteps);
+  let slots = 64;
+  while (slots < 2 * steps) slots *= 2;
+  if (slots * ENTRY_WORDS > table.length) {
+    table = new Int32Array(slots * ENTRY_WORDS);
+    generation = 0;
+  }
+  mask = table.length / ENTRY_WORDS - 1;
+  // A table of 0 has no entry of this generation.
+  generation = (generation + 1) | 0;
+  if (generation === 0) {
+    table.fill(0);
+    generation = 1;
+  }
+  counts.fill(0);
+}
+
+/** The entry of a word, an empty one when the log has not touched it before. */
+function entryOf(addr: number): number {
+  for (let slot = mix32(addr) & mask; ; slot = (slot + 1) & mask) {
+    const e = slot * ENTRY_WORDS;
+    if (table[e + E.generation] !== generation) {
+      table[e + E.addr] = addr;
+      table[e + E.generation] = generation;
+      table[e + E.write] = 0;
+      table[e + E.readsA] = 0;
+      table[e + E.readsB] = 0;
+      return e;
+    }
+    if (table[e + E.addr] === addr) return e;
+  }
+}

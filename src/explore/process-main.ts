@@ -1,0 +1,186 @@
+import { OdpError } from '../scenario/errors.ts';
+import { type Host, openHost } from './host.ts';
+import {
+  type FromProcess,
+  noTally,
+  type OpenRequest,
+  type SearchJob,
+  type StretchReport,
+  type Tally,
+  type ToProcess,
+} from './process-messages.ts';
+import { divergedError, hungError, probe } from './process-probe.ts';
+import { createMemory, type JobSearch, type SearchMemory, searchFor } from './process-search.ts';
+import { minimize } from './process-shrink.ts';
+import { openSubject } from './process-subject.ts';
+import { H, OUTCOME, type Sched, type ScheduleOutcome } from './sched.ts';
+import { type Found, findingKey, runStretch } from './search.ts';
+
+/** A stretch is this long: messages are seen between two of them. */
+const STRETCH_MS = 80;
+
+type JobMessage = Extract<ToProcess, { type: 'job' }>;
+
+interface RunningJob {
+  readonly id: number;
+  readonly job: SearchJob;
+  readonly stopAtFirst: boolean;
+  readonly search: JobSearch;
+  /** Findings that were reported, by oracle and object. */
+  readonly reported: Set<string>;
+  done: number;
+  stopped: boolean;
+  donating: boolean;
+}
+
+/** The life of an exploring process: told what to do by messages, ends with its parent. */
+export function runProcess(): void {
+  // Ctrl-C goes to the whole group; the parent decides when this process ends.
+  process.on('SIGINT', () => {});
+  process.on('disconnect', () => process.exit(0));
+  const jobs: RunningJob[] = [];
+  const memory = createMemory();
+  let host: Host | null = null;
+  let request: OpenRequest | null = null;
+  let running = false;
+
+  const run = async (): Promise<void> => {
+    if (running) return;
+    running = true;
+    while (jobs.length > 0) {
+      const report = stretch(host!, jobs[0]!);
+      send({ type: 'stretch', id: jobs[0]!.id, report });
+      if (report.ended) jobs.shift();
+      // Messages are read meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    running = false;
+  };
+
+  const handle = async (message: ToProcess): Promise<void> => {
+    switch (message.type) {
+      case 'open':
+        request = message.request;
+        host = await open(request);
+        return;
+      case 'job':
+        if (message.job.kind === 'shrink') {
+          send({ type: 'minimized', id: message.id, result: minimize(host!, request!, message.job) });
+          return;
+        }
+        jobs.push(started(host!, memory, message));
+        return run();
+      case 'stop':
+      case 'donate': {
+        const job = jobs.find((one) => one.id === message.id);
+        if (job === undefined) return;
+        if (message.type === 'stop') job.stopped = true;
+        else job.donating = true;
+      }
+    }
+  };
+  process.on('message', (message) => {
+    handle(message as ToProcess).catch(refuse);
+  });
+}
+
+async function open(request: OpenRequest): Promise<Host> {
+  const subject = await openSubject(request.spec);
+  const host = await openHost(request.spec, subject, { ...request.options, threads: subject.threads });
+  host.failed.catch(refuse);
+  send({ type: 'ready', facts: probe(host.engine, subject) });
+  return host;
+}
+
+function started(host: Host, memory: SearchMemory, message: JobMessage): RunningJob {
+  const { id, stopAtFirst } = message;
+  const job = message.job as SearchJob;
+  return {
+    id,
+    job,
+    stopAtFirst,
+    search: searchFor(job, host, memory),
+    reported: new Set(),
+    done: 0,
+    stopped: false,
+    donating: false,
+  };
+}
+
+function stretch(host: Host, running: RunningJob): StretchReport {
+  const { engine, subject } = host;
+  const { search, job } = running;
+  const begun = performance.now();
+  const tally = noTally();
+  const left = job.kind === 'sample' ? job.count - running.done : Number.POSITIVE_INFINITY;
+  if (running.stopped || left === 0) return reportOf(running, tally, [], 0, false);
+  const result = runStretch(engine, subject, search.search, {
+    schedules: left,
+    until: begun + STRETCH_MS,
+    stopAtFirst: running.stopAtFirst,
+    onSchedule: (sched, outcome) => {
+      count(tally, sched, outcome);
+      search.onSchedule(sched, outcome);
+    },
+  });
+  if (result.broken === OUTCOME.hung) throw hungError(engine.sched, subject);
+  if (result.broken !== null) throw divergedError(engine.sched, subject);
+  const found = result.found
+    .map((one) => ({ ...one, schedules: one.schedules + running.done }))
+    .filter((one) => fresh(running, one));
+  running.done += result.schedules;
+  return reportOf(running, tally, found, performance.now() - begun, result.ended);
+}
+
+function reportOf(
+  running: RunningJob,
+  tally: Tally,
+  found: readonly Found[],
+  ms: number,
+  complete: boolean,
+): StretchReport {
+  const { search, job } = running;
+  const enough = job.kind === 'sample' && running.done >= job.count;
+  const ended = complete || enough || running.stopped || (running.stopAtFirst && found.length > 0);
+  return {
+    tally,
+    found,
+    ms,
+    ended,
+    complete,
+    guarantee: search.search.guarantee(),
+    coverage: search.coverage(),
+    donated: null,
+  };
+}
+
+function count(tally: Tally, { s }: Sched, outcome: ScheduleOutcome): void {
+  tally.schedules++;
+  tally.steps += s[H.steps];
+  if (outcome === OUTCOME.redundant) tally.redundant++;
+  else if (outcome === OUTCOME.stepLimit) tally.cut++;
+  if (s[H.forced] !== 0) tally.forced++;
+}
+
+/** True for a finding that this job has not reported yet. */
+function fresh({ reported }: RunningJob, { finding }: Found): boolean {
+  const key = findingKey(finding);
+  if (reported.has(key)) return false;
+  reported.add(key);
+  return true;
+}
+
+function send(message: FromProcess): void {
+  process.send?.(message);
+}
+
+/** Says why it cannot go on, and ends; an error of ours ends it as a crash. */
+function refuse(error: unknown): void {
+  if (!(error instanceof OdpError)) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(70);
+  }
+  const message: FromProcess = { type: 'refused', issues: error.issues };
+  // A thread that hangs would keep the process.
+  process.send?.(message, () => process.exit(0));
+}

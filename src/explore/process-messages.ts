@@ -1,0 +1,131 @@
+import type { Issue } from '../scenario/errors.ts';
+import type { CoverageSnapshot } from './coverage.ts';
+import type { HostOptions } from './host.ts';
+import type { Picture } from './picture.ts';
+import type { RaceReport } from './race-log.ts';
+import type { HowFound, Replay } from './replay-file.ts';
+import type { Found } from './search.ts';
+import type { SubjectSpec } from './subject.ts';
+
+/** What one process explores. */
+export interface OpenRequest {
+  readonly spec: SubjectSpec;
+  readonly options: Omit<HostOptions, 'threads'>;
+}
+
+/** Random schedules `first` .. `first + count - 1` of a seed: the same ones whichever process runs them. */
+export interface SampleJob {
+  readonly kind: 'sample';
+  readonly policy: SamplePolicy;
+  readonly seed: number;
+  readonly first: number;
+  readonly count: number;
+}
+export const SAMPLE_POLICIES = ['random', 'pct', 'pos', 'surw', 'mix'] as const;
+export type SamplePolicy = (typeof SAMPLE_POLICIES)[number];
+
+/** A search that learns from what it has seen, each process with a seed of its own. */
+export interface NoveltyJob {
+  readonly kind: 'novelty';
+  readonly seed: number;
+}
+
+/** One process's part in a search of the tree of all schedules. */
+export interface TreeJob {
+  readonly kind: 'tree';
+  readonly search: TreeSearch;
+  /** What is handed to this process, as the tree's coordinator wrote it; null: the whole tree. */
+  readonly shard: unknown;
+}
+export type TreeSearch =
+  | { readonly kind: 'bound'; readonly preemptions: number }
+  | { readonly kind: 'dpor' }
+  | { readonly kind: 'dfs' };
+
+/** Makes a found schedule small, and checks that it repeats. */
+export interface ShrinkJob {
+  readonly kind: 'shrink';
+  readonly found: Found;
+  readonly how: HowFound;
+  readonly budgetMs: number;
+}
+
+export type SearchJob = SampleJob | NoveltyJob | TreeJob;
+export type Job = SearchJob | ShrinkJob;
+
+export type ToProcess =
+  | { readonly type: 'open'; readonly request: OpenRequest }
+  | {
+      readonly type: 'job';
+      readonly id: number;
+      readonly job: Job;
+      readonly stopAtFirst: boolean;
+    }
+  /** Ends a job before its end; its last report follows. */
+  | { readonly type: 'stop'; readonly id: number }
+  /** A process without work asks for a part of this job's tree. */
+  | { readonly type: 'donate'; readonly id: number };
+
+/** How often a schedule ended in another way than by its end; these never pass in silence. */
+export interface Tally {
+  schedules: number;
+  steps: number;
+  /** Given up because what follows was explored before. */
+  redundant: number;
+  /** Given up at the step bound. */
+  cut: number;
+  /** A time-out or another turn of a spin loop was needed, because nobody else could run. */
+  forced: number;
+}
+export const noTally = (): Tally => ({ schedules: 0, steps: 0, redundant: 0, cut: 0, forced: 0 });
+export function addTally(to: Tally, from: Tally): void {
+  to.schedules += from.schedules;
+  to.steps += from.steps;
+  to.redundant += from.redundant;
+  to.cut += from.cut;
+  to.forced += from.forced;
+}
+
+/** What a process says after each stretch of a job. */
+export interface StretchReport {
+  readonly tally: Tally;
+  /** The first of each finding in this stretch; `schedules` counts from the start of the job. */
+  readonly found: readonly Found[];
+  readonly ms: number;
+  /** The job is at its end, because its search is (`complete`), or because it was told to, or has its schedules. */
+  readonly ended: boolean;
+  readonly complete: boolean;
+  /** What may be said already, or of a complete search. */
+  readonly guarantee: string | null;
+  /** What is new in this process's coverage since its last report; null: nothing. */
+  readonly coverage: CoverageSnapshot | null;
+  /** A part of the tree for another process. */
+  readonly donated: unknown;
+}
+
+/** What is known of a subject once its threads run. */
+export interface SubjectFacts {
+  readonly name: string;
+  readonly names: readonly string[];
+  /** Steps of the schedule in which every thread runs to its end. */
+  readonly steps: number;
+  /** Threads that take no step which the scheduler sees. */
+  readonly unseen: readonly string[];
+}
+
+/** A schedule that a replay file holds, with all that its drawings need. */
+export interface Minimized {
+  readonly replay: Replay;
+  readonly picture: Picture;
+  /** Both sides of a data race. */
+  readonly race: RaceReport | null;
+  /** What the schedule was like when it was found. */
+  readonly before: { readonly preemptions: number; readonly steps: number };
+}
+
+export type FromProcess =
+  | { readonly type: 'ready'; readonly facts: SubjectFacts }
+  | { readonly type: 'stretch'; readonly id: number; readonly report: StretchReport }
+  | { readonly type: 'minimized'; readonly id: number; readonly result: Minimized | null }
+  /** It cannot go on, and why: in words for the user. */
+  | { readonly type: 'refused'; readonly issues: readonly Issue[] };

@@ -1,0 +1,47 @@
+import type { Engine } from './engine.ts';
+import { PreemptionBound } from './preemption-bound.ts';
+import { sameFinding } from './replay.ts';
+import { type Found, runStretch } from './search.ts';
+import type { ShrinkBudget } from './shrink.ts';
+import type { Finding, Subject } from './subject.ts';
+
+export interface FewestPreemptions {
+  /** The schedule that shows the finding with the fewest preemptions of all, when it has fewer than was asked for. */
+  readonly found: Found | null;
+  /** True when every schedule with fewer preemptions than that, or than was asked for, was run and does not show it. */
+  readonly proved: boolean;
+  /** What the search may say of what it ran, with its assumptions. */
+  readonly guarantee: string | null;
+  readonly schedules: number;
+}
+
+const CHUNK = 512;
+
+/**
+ * Is there a schedule with fewer than `below` preemptions that shows the finding? Runs all there are with none, then all with one, and
+ * so on: the first hit has the fewest, and with no hit `below` was the fewest.
+ */
+export function fewestPreemptions(
+  engine: Engine,
+  subject: Subject,
+  wanted: Finding,
+  below: number,
+  budget: ShrinkBudget,
+): FewestPreemptions {
+  const search = new PreemptionBound({ maxPreemptions: below - 1 });
+  let schedules = 0;
+  while (below > 0) {
+    const left = Math.min(CHUNK, budget.runs - schedules);
+    if (left <= 0 || performance.now() >= budget.until) break;
+    const stretch = runStretch(engine, subject, search, { schedules: left, until: budget.until, stopAtFirst: false });
+    const hit = stretch.found.find((one) => sameFinding(one.finding, wanted));
+    if (hit !== undefined) {
+      const found = { ...hit, schedules: schedules + hit.schedules };
+      return { found, proved: true, guarantee: search.guarantee(), schedules: found.schedules };
+    }
+    schedules += stretch.schedules;
+    if (stretch.ended) return { found: null, proved: true, guarantee: search.guarantee(), schedules };
+    if (stretch.broken !== null) break;
+  }
+  return { found: null, proved: below <= 0, guarantee: search.guarantee(), schedules };
+}

@@ -1,0 +1,46 @@
+import { type Host, openHost } from '../../src/explore/host.ts';
+import { LITMUS_MAX_STEPS, litmusSubject } from '../../src/explore/litmus.ts';
+import { pickerId } from '../../src/explore/policies/index.ts';
+import { judgeSchedule } from '../../src/explore/search.ts';
+import type { Finding } from '../../src/explore/subject.ts';
+import { loadScenario } from '../../src/scenario/load.ts';
+import type { CellPlan } from '../../src/scenario/plan.ts';
+import { resolveCells } from '../../src/scenario/resolve.ts';
+
+export const LITMUS = [
+  'seed-madvise-around-register',
+  'seed-fault-in-section',
+  'clamp-stolen-decrement',
+  'truncate-around-register',
+] as const;
+
+/** A shipped litmus scenario under one design. The tests run in dist/test/explore. */
+export function litmusPlanOf(name: string, strategy: string): CellPlan {
+  const file = new URL(`../../../scenarios/litmus/${name}.yaml`, import.meta.url).pathname;
+  return resolveCells(loadScenario(file), { strategies: [strategy] })[0]!;
+}
+
+export async function withLitmus<T>(plan: CellPlan, use: (host: Host) => T): Promise<T> {
+  const subject = litmusSubject(plan);
+  const host = await openHost({ kind: 'litmus', plan }, subject, {
+    threads: subject.threads,
+    maxSteps: LITMUS_MAX_STEPS,
+    timeouts: 0,
+    hangMs: 20_000,
+    granularity: 'lock',
+  });
+  try {
+    return use(host);
+  } finally {
+    await host.close();
+  }
+}
+
+/** Runs one schedule that a seed draws; what is wrong with it. */
+export function runRandom({ engine, subject }: Host, seed: number, recording = false): readonly Finding[] {
+  const outcome = engine.run({ prefix: [], policy: pickerId('random'), seed, recording });
+  return judgeSchedule(engine, subject, outcome);
+}
+
+/** Seeds that are not 0. */
+export const seedOf = (i: number): number => (Math.imul(i + 1, 0x9e3779b1) | 1) >>> 0;

@@ -1,0 +1,4 @@
+import { reorder } from './reorder.ts';
+
+/** See reorder.ts. */
+export const { memory, setup, threads, names } = reorder(5);
