@@ -97,15 +97,15 @@ async function sctSection(seeds: number): Promise<string> {
   const head = ['program', 'threads', 'random', 'PCT-3', 'POS', 'SURW', 'mix', 'random*', 'PCT-3*', 'POS*', 'SURW*'];
   return `## Programs of SCTBench
 
-Mean number of schedules to the first bug over ${seeds} seeds, at most ${SCT_LIMIT.toLocaleString('en')} schedules each; in brackets the seeds that found it where that
-is not all. \`mix\` is the default. Columns with a star are the published ones: the artifact of "Selectively Uniform Concurrency Testing" (ASPLOS 2025),
-20 runs each, same limit.
+Mean number of schedules to the first bug over ${seeds} seeds, at most ${SCT_LIMIT.toLocaleString('en')} schedules each;
+in brackets the seeds that found it where that is not all. \`mix\` is the default. Columns with a star are the published ones: the
+artifact of "Selectively Uniform Concurrency Testing" (ASPLOS 2025), 20 runs each, same limit.
 
 ${table(head, rows, 1)}
 
-The programs were written afresh (\`test/programs/sct\`): with the threads that run side by side and without the one that only makes them, and with
-accesses to shared variables and operations of locks as steps, where the published figures count each instruction that touches memory. Both make
-schedules shorter, which helps the random walk and PCT most.`;
+The programs were written afresh (\`test/programs/sct\`): with the threads that run side by side and without the one that only makes
+them, and with accesses to shared variables and operations of locks as steps, where the published figures count each instruction that
+touches memory. Both make schedules shorter, which helps the random walk and PCT most.`;
 }
 
 const publishedCells = ({ published: { random, pct3, pos, surw } }: SctProgram): string[] =>
@@ -125,7 +125,7 @@ async function createdSection(seeds: number): Promise<string> {
     rows.push([name, `${n + 1}`, ...cells]);
   }
   return `How much the thread that makes the others matters: the same two with it, five steps to a thread, at most ${limit.toLocaleString('en')} schedules.
-The random walk loses its bugs, as published; SURW does not.
+That is what the random walk fails at, here as in the published figures.
 
 ${table(['program', 'threads', 'random', 'PCT-3', 'POS', 'SURW', 'mix'], rows, 1)}`;
 }
@@ -156,8 +156,9 @@ async function modelSection(): Promise<string> {
   }
   return `## Models A and B
 
-A: the count below zero, two threads. B: the clamp, three threads, three preemptions. Schedules to the bug with the 95 % interval of the mean (Student), at most ${MODEL_LIMIT.toLocaleString('en')}
-schedules a seed. Where not all seeds found it there is no such mean; the last column, all schedules divided by all bugs, is right in either case.
+A: the count below zero, two threads. B: the clamp, three threads, three preemptions. Schedules to the bug with the 95 % interval
+of the mean (Student), at most ${MODEL_LIMIT.toLocaleString('en')} schedules a seed. Where not all seeds found it there is no such mean;
+the last column, all schedules divided by all bugs, is right in either case.
 
 ${table(['model', 'policy', 'found', 'mean', '95 % interval', 'schedules a bug'], rows, 2)}`;
 }
@@ -207,9 +208,9 @@ async function rateSection(ms: number): Promise<string> {
   const [low, high] = [Math.min(...bare).toFixed(2), Math.max(...bare).toFixed(2)];
   return `## Rates
 
-On one core. A bare hand-off between two threads, with nothing but a store, a notify and a wait, took ${low} to ${high} us of CPU time here, measured before,
-between and behind these: most of a schedule is hand-offs. \`us a hand-off\` is all the CPU time of a schedule divided by them. Where schedules a second and a CPU second
-differ, the machine had other work.
+On one core. A bare hand-off between two threads, with nothing but a store, a notify and a wait, took ${low} to ${high} us of CPU
+time here, measured before, between and behind these: most of a schedule is hand-offs. \`us a hand-off\` is all the CPU time of a
+schedule divided by them. Where schedules a second and a CPU second differ, the machine had other work.
 
 ${table(['model', 'policy', 'schedules/s', 'schedules/CPU s', 'steps', 'hand-offs', 'us a hand-off'], rows, 2)}`;
 }

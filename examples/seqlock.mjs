@@ -23,7 +23,7 @@ function beginFixed(task) {
   for (;;) {
     const seq = load(task, SEQ);
     if (seq % 2 === 0) return seq;
-    // Without this hint the scheduler would let the loop go round a few times before it believes that it spins.
+    // Odd until the writer writes: the hint says so, and the scheduler does not offer this thread before.
     cpuRelax(task);
   }
 }
@@ -34,8 +34,8 @@ function read(task, begin) {
     // Atomic loads: with plain ones each of these reads would be a data race, snapshot or not (try it with --races).
     const x = load(task, X);
     const y = load(task, Y);
+    // No `cpuRelax` here: the next round can succeed at once, there is no write to wait for.
     if (load(task, SEQ) === seq) return [x, y];
-    cpuRelax(task);
   }
 }
 

@@ -85,6 +85,7 @@ export async function exploreOne(context: OneContext): Promise<One> {
         durationMs: context.durationMs,
         seed: settings.seed,
         stopAtFirst: !settings.all,
+        maxSteps: settings.maxSteps,
       },
       { signal, progress: context.progress, checkpoint: context.checkpoint, note },
       context.from ?? startState(),

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { CHECKPOINT_FILE, type Checkpoint, type ExploreSettings, formatCheckpoint } from '../explore/checkpoint.ts';
 import type { PipelineState } from '../explore/pipeline.ts';
 import {
-  CAVEAT,
+  caveat,
   type Exploration,
   type ExploreSummary,
   validateExplore,
@@ -111,7 +111,7 @@ function orderOf(given: string | undefined, flags: ExploreFlags, terminal: Termi
   };
 }
 
-/** A year: no timer takes more than 2^31 ms, so phases without an end are ended by other means long before. */
+/** Without an end: what a timer takes at most, more than three weeks. */
 const UNLIMITED_MS = 2 ** 31 - 1;
 
 interface RunConfig extends Record<string, unknown> {
@@ -229,7 +229,8 @@ function summarize(
     exitCode: stoppedBy === null ? byVerdict[verdict] : exitCodeOfSignal(stoppedBy),
     interrupted: stoppedBy !== null,
     resumedFrom: flags.resume ?? null,
-    caveat: CAVEAT,
+    caveat: caveat(settings.races),
+    races: settings.races,
     granularity: settings.granularity,
     timeouts: settings.timeouts,
     maxSteps: settings.maxSteps,
@@ -244,6 +245,6 @@ function report({ flags }: Order, terminal: Terminal, summary: ExploreSummary, d
     return;
   }
   const style = flags.quiet === true ? PLAIN : styleFor(wantsColor(flags.color, terminal.env, terminal.outIsTty));
-  if (flags.quiet !== true) terminal.out(style.dim(CAVEAT));
+  if (flags.quiet !== true) terminal.out(style.dim(summary.caveat));
   terminal.out(`${closingExploreLine(summary)}; seed ${summary.seed}; ${dir}`);
 }

@@ -25,7 +25,10 @@ export function addReplayOptions(command: Command): Command {
   return command
     .option('--times <n>', 'run it so often', wholeIn(1, MAX_TIMES), 1)
     .addOption(
-      new Option('--mode <mode>', 'where it is no longer as recorded: give up, draw it up to there, or go on')
+      new Option(
+        '--mode <mode>',
+        'strict: any other step, or end, ends it; stop: its recorded steps count; continue: it goes on',
+      )
         .choices(REPLAY_MODES)
         .default('strict'),
     )

@@ -10,6 +10,7 @@ import type {
   StretchReport,
   SubjectFacts,
 } from './process-messages.ts';
+import type { ToWorker } from './tree-shard.ts';
 
 /** Where jobs come from, and where what came of them goes. One phase of a pipeline. */
 export interface JobSource {
@@ -20,10 +21,8 @@ export interface JobSource {
   /** The next job; null: none now. The phase is over when there is none and none is being worked on. */
   next(): SearchJob | null;
   report(job: SearchJob, report: StretchReport): void;
-  /** The process is gone; the job is given again, and what it has reported must not count twice. */
-  lost(job: SearchJob): void;
-  /** Some process has nothing to do: which of the running jobs should give some of its work away? */
-  donor?(running: readonly SearchJob[]): SearchJob | null;
+  /** The process is gone, and what its job has reported must not count twice: is the same job to be given again, or has all begun anew? */
+  lost(job: SearchJob): 'again' | 'anew' | 'give-up';
 }
 
 export interface PoolOptions {
@@ -37,7 +36,6 @@ interface Assignment {
   readonly id: number;
   readonly job: Job;
   readonly attempts: number;
-  asked: boolean;
 }
 
 interface Member {
@@ -50,7 +48,7 @@ interface Member {
 /** A process may be silent this long before it is taken for dead: a step that hangs is told apart long before. */
 const SILENT_MS = 100_000;
 const WATCH_MS = 1000;
-/** Processes that are started in place of dead ones, in a whole exploration. */
+/** Processes that are started in place of dead ones, in a whole exploration; or two for each that there is. */
 const MAX_RESTARTS = 8;
 
 /** The processes that explore one subject. */
@@ -124,6 +122,12 @@ export class Pool {
       for (const { id, job } of assigned) if (job.kind !== 'shrink' && which(job)) process.send({ type: 'stop', id });
   }
 
+  /** Sends a message to the process that has a job. */
+  tell(job: SearchJob, message: ToWorker): void {
+    for (const { process, assigned } of this.members)
+      for (const one of assigned) if (one.job === job) process.send({ type: 'tree', id: one.id, message });
+  }
+
   /** Makes a finding small, in one of the processes; null when its schedule does not show it again. */
   async shrink(job: ShrinkJob): Promise<Minimized | null> {
     this.stopping = false;
@@ -133,7 +137,7 @@ export class Pool {
     });
     const failed = this.settled();
     const member = [...this.members].find((one) => one.ready) ?? [...this.members][0]!;
-    this.give(member, { id: this.nextId++, job, attempts: 0, asked: false });
+    this.give(member, { id: this.nextId++, job, attempts: 0 });
     try {
       return (await Promise.race([result, failed])) ?? null;
     } finally {
@@ -187,11 +191,8 @@ export class Pool {
         const assignment = member.assigned[at]!;
         const { report } = message;
         if (report.ended) member.assigned.splice(at, 1);
-        assignment.asked = false;
         this.source?.report(assignment.job as SearchJob, report);
         this.fill(member);
-        // A part that was given away may be for somebody else.
-        if (report.donated !== null) for (const other of this.members) this.fill(other);
         this.checkDone();
       }
     }
@@ -216,21 +217,8 @@ export class Pool {
       const job = again?.job ?? source?.next() ?? null;
       if (job === null) break;
       const attempts = again === undefined ? 0 : again.attempts + 1;
-      this.give(member, { id: this.nextId++, job, attempts, asked: false });
+      this.give(member, { id: this.nextId++, job, attempts });
     }
-    if (member.assigned.length === 0 && source?.donor !== undefined) this.askDonor(source);
-  }
-
-  private askDonor(source: JobSource): void {
-    const running = [...this.members].flatMap((one) => one.assigned).filter((one) => !one.asked);
-    const donor = source.donor?.(running.map((one) => one.job as SearchJob)) ?? null;
-    if (donor === null) return;
-    for (const { process, assigned } of this.members)
-      for (const one of assigned)
-        if (one.job === donor) {
-          one.asked = true;
-          process.send({ type: 'donate', id: one.id });
-        }
   }
 
   private give(member: Member, assignment: Assignment): void {
@@ -245,17 +233,20 @@ export class Pool {
     if (this.closed) return;
     this.members.delete(member);
     const { pid, core } = member.process;
-    const repeated = member.assigned.some((one) => one.attempts > 0);
-    if (repeated || this.restarts >= MAX_RESTARTS) {
+    let hopeless =
+      member.assigned.some((one) => one.attempts > 0) || this.restarts >= Math.max(MAX_RESTARTS, 2 * this.size);
+    for (const assignment of hopeless ? [] : member.assigned) {
+      const { job } = assignment;
+      const how = job.kind === 'shrink' ? 'again' : (this.source?.lost(job) ?? 'anew');
+      if (how === 'give-up') hopeless = true;
+      if (how === 'again' && !this.stopping) this.again.push(assignment);
+    }
+    if (hopeless) {
       this.fail(crashed(pid, why));
       return;
     }
     this.options.note(`process ${pid} ended: ${why}; another one does its work again`);
     this.restarts++;
-    for (const assignment of member.assigned) {
-      if (assignment.job.kind !== 'shrink') this.source?.lost(assignment.job);
-      if (!this.stopping) this.again.push(assignment);
-    }
     // One that could not even start may not be allowed to choose its core.
     this.start(member.ready ? core : -1);
     for (const other of this.members) this.fill(other);

@@ -49,8 +49,8 @@ export interface Coverage {
   /** After a schedule, before the next. */
   note(sched: Sched, outcome: ScheduleOutcome): void;
   /**
-   * The probability that the next schedule shows an execution seen before (Good and Turing): 1 - singletons / schedules. It says how much of what this
-   * sampler does is known by now, not how much of the tree is.
+   * The probability that the next schedule shows an execution seen before (Good and Turing): 1 - singletons / schedules. It says
+   * how much of what this sampler does is known by now, not how much of the tree is.
    */
   share(): number;
   summary(): CoverageSummary;

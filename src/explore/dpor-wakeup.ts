@@ -66,7 +66,11 @@ export class Sequence {
     }
     if (skips && hb.prev[i] >= 0 && this.isSkipped(hb, hb.prev[i])) return false;
     // Elsewhere it may turn out otherwise: a compareExchange may succeed.
-    this.push(hb, i, hb.access[i] === ACCESS.local ? OP_INFO[hb.op[i]].access : Math.max(hb.access[i], OP_INFO[hb.op[i]].access));
+    this.push(
+      hb,
+      i,
+      hb.access[i] === ACCESS.local ? OP_INFO[hb.op[i]].access : Math.max(hb.access[i], OP_INFO[hb.op[i]].access),
+    );
     this.cause[this.length - 1] = -1;
     return true;
   }

@@ -1,4 +1,12 @@
 import { ACCESS } from '../sync/control.ts';
+import {
+  type DporStats,
+  exhausted,
+  type ForeignNews,
+  NO_STATS,
+  type NodeState,
+  type SubtreeJob,
+} from './dpor-parts.ts';
 import { Sequence, type WakeNode, type WakeStep } from './dpor-wakeup.ts';
 import type { ScheduleRequest } from './engine.ts';
 import { HappensBefore } from './happens-before.ts';
@@ -9,60 +17,6 @@ import type { Search } from './search.ts';
 const POLICY = pickerId('continue');
 /** The operation of a step that was planned elsewhere and has not run here. */
 const UNKNOWN = -1;
-
-/** Counts of schedules. */
-export interface DporStats {
-  /** Inequivalent executions: the schedules that came to an end of their own, also a deadlock or a thread that threw. */
-  readonly complete: number;
-  /** Schedules that were given up because all that could go on was explored before. */
-  readonly redundant: number;
-  /** Schedules that carried the other threads on past the step at which one threw. */
-  readonly continued: number;
-  /** Reversals of a race that turned out not to be possible. */
-  readonly stuck: number;
-  /** Schedules that were cut off at the greatest number of steps. */
-  readonly limited: number;
-}
-
-/** A node of the search, for whoever takes it over: see tree-shard.ts. */
-export interface NodeState {
-  /** Tids of the steps before it. */
-  readonly prefix: readonly number[];
-  /** Threads that can go on, as bits. */
-  readonly enabled: number;
-  /** Steps that need not be taken from here any more: what follows them is explored elsewhere. */
-  readonly asleep: readonly WakeStep[];
-  /** Of those, as bits: threads that must not sleep all the same; threads that threw. */
-  readonly awake: number;
-  readonly thrown: number;
-  /** What is still to be explored. */
-  readonly branches: readonly WakeNode[];
-}
-
-/** A part of the search: what follows a branch of somebody else's node. */
-export interface SubtreeJob {
-  /** Its first step included. */
-  readonly prefix: readonly number[];
-  readonly asleep: readonly WakeStep[];
-  readonly awake: number;
-  readonly thrown: number;
-  /** What is to be explored behind `prefix` first of all. */
-  readonly branches: readonly WakeNode[];
-}
-
-/** News about a node that belongs to somebody else: the one behind `prefix`. */
-export type ForeignNews =
-  /** A race is to be reversed there. */
-  | { readonly kind: 'reversal'; readonly prefix: readonly number[]; readonly steps: readonly WakeStep[] }
-  /** What the first step of the job that began there turned out to do. */
-  | { readonly kind: 'took'; readonly prefix: readonly number[]; readonly step: WakeStep }
-  /** That step threw; `others` could go on instead. */
-  | {
-      readonly kind: 'threw';
-      readonly prefix: readonly number[];
-      readonly step: WakeStep;
-      readonly others: readonly WakeStep[];
-    };
 
 /**
  * Dynamic partial order reduction: one schedule for each class of schedules that differ only in the order of steps that commute. Optimal
@@ -96,6 +50,8 @@ export class Dpor implements Search {
   private readonly awake: Int32Array;
   /** Of `sleep` and `done`: threads whose step threw. */
   private readonly thrown: Int32Array;
+  /** Of `sleep`: threads whose branch is explored by another worker. */
+  private readonly inherited: Int32Array;
   private readonly branches: WakeNode[][] = [];
   /** By node and thread: the step of those in `sleep` and `done`; and by node: the step that was taken. */
   private readonly known: (WakeStep | null)[] = [];
@@ -108,7 +64,7 @@ export class Dpor implements Search {
   private ended = false;
   private broken = false;
   private forced = false;
-  private readonly counts = { complete: 0, redundant: 0, continued: 0, stuck: 0, limited: 0 };
+  private readonly counts = { ...NO_STATS };
   private foreign: ForeignNews[] = [];
   /** A job's first schedule, until it is asked for; and until it has run. */
   private pendingStart: ScheduleRequest | null = null;
@@ -129,6 +85,7 @@ export class Dpor implements Search {
     this.done = words();
     this.awake = words();
     this.thrown = words();
+    this.inherited = words();
   }
 
   stats(): DporStats {
@@ -137,10 +94,7 @@ export class Dpor implements Search {
 
   guarantee(): string | null {
     if (!this.ended || this.broken) return null;
-    const { complete, limited } = this.counts;
-    const assuming = this.forced ? ', assuming a time-out only when nobody else can run' : '';
-    if (limited === 0) return `exhaustive: ${complete} executions${assuming}`;
-    return `exhaustive up to ${this.maxSteps} steps: ${complete} executions and ${limited} cut off there${assuming}`;
+    return exhausted(this.counts, this.maxSteps, this.forced);
   }
 
   next(): ScheduleRequest | null {
@@ -175,12 +129,14 @@ export class Dpor implements Search {
       this.counts.stuck++;
       this.planned = s[H.prefixLength];
     }
-    this.hb.load(sched);
+    const known = this.starting ? 0 : Math.min(this.from, s[H.steps]);
+    this.hb.load(sched, known);
     this.readPath(sched);
     this.count(s, outcome);
     if (this.starting && this.root > 0) this.tellTaken();
     this.starting = false;
-    for (let i = 0; i < this.hb.count; i++) this.reverseRaces(i);
+    // Races among the steps before are those of an earlier schedule.
+    for (let i = this.from; i < this.hb.count; i++) this.reverseRaces(i);
     if (outcome === OUTCOME.threw) this.carryOn();
   }
 
@@ -196,6 +152,7 @@ export class Dpor implements Search {
       this.sleep[d] |= 1 << step.tid;
       this.known[d * threads + step.tid] = step;
     }
+    this.inherited[d] = this.sleep[d];
     const first = { tid: prefix[d], addr: 0, access: 0, id: 0, cause: -1, timed: false };
     this.pendingStart = this.explore(d, { ...first, children: structuredClone(job.branches) as WakeNode[] });
   }
@@ -314,12 +271,14 @@ export class Dpor implements Search {
       this.addr[i] = hb.addr[i];
       this.enabled[i] = hb.enabled[i];
       this.taken[i] = this.stepOf(i);
-      if (i >= this.planned || this.branches[i] === undefined) this.branches[i] = i === this.planned ? this.leftAt(i) : [];
+      if (i >= this.planned || this.branches[i] === undefined)
+        this.branches[i] = i === this.planned ? this.leftAt(i) : [];
       if (i > this.from) {
         this.sleep[i] = s[at + L.sleep];
         this.done[i] = 0;
         this.awake[i] = 0;
         this.thrown[i] = this.thrown[i - 1] & this.sleep[i];
+        this.inherited[i] = this.inherited[i - 1] & this.sleep[i];
         for (let m = this.sleep[i]; m !== 0; m &= m - 1)
           this.known[i * threads + lowestBit(m)] = this.known[(i - 1) * threads + lowestBit(m)];
       }
@@ -359,7 +318,8 @@ export class Dpor implements Search {
   }
 
   private reverseRaces(i: number): void {
-    const { hb, sequence } = this;
+    const { hb } = this;
+    const sequence = this.sequence;
     const n = hb.racesOf(i);
     for (let r = 0; r < n; r++) {
       const e = hb.races[r];
@@ -370,7 +330,8 @@ export class Dpor implements Search {
   }
 
   private insert(d: number): void {
-    const { sequence, threads } = this;
+    const { threads } = this;
+    const sequence = this.sequence;
     const known = this.sleep[d] | this.done[d];
     const thrown = known & this.thrown[d];
     // Behind a step that threw nothing was explored: it covers nothing but itself, and is put off.
@@ -382,7 +343,9 @@ export class Dpor implements Search {
     }
     for (let m = known & ~thrown; m !== 0; m &= m - 1) {
       const { tid, addr, access, timed } = this.known[d * threads + lowestBit(m)]!;
-      if (sequence.weakInitial(tid, addr, access, timed) !== -2) return;
+      const at = sequence.weakInitial(tid, addr, access, timed);
+      // A branch that others explore covers less: see TreeCoordinator.
+      if (at >= 0 || (at === -1 && ((this.inherited[d] >>> tid) & 1) === 0)) return;
     }
     sequence.insert(this.branches[d]);
   }

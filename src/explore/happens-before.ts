@@ -11,12 +11,7 @@ READERS_IN[OP.upRead] = -1;
 for (const op of [OP.mutexLock, OP.mutexTrylock, OP.spinLock, OP.spinTrylock, OP.downWrite, OP.downWriteTrylock])
   WRITERS_IN[op] = 1;
 for (const op of [OP.mutexUnlock, OP.spinUnlock, OP.upWrite, OP.downgradeWrite]) WRITERS_IN[op] = -1;
-const TRIES: ReadonlySet<number> = new Set([
-  OP.mutexTrylock,
-  OP.spinTrylock,
-  OP.downReadTrylock,
-  OP.downWriteTrylock,
-]);
+const TRIES: ReadonlySet<number> = new Set([OP.mutexTrylock, OP.spinTrylock, OP.downReadTrylock, OP.downWriteTrylock]);
 /** 1: it waits until its lock is free. */
 const ACQUIRES = Uint8Array.from(OP_INFO, (info) => ('lock' in info && info.lock === 'acquire' ? 1 : 0));
 ACQUIRES[OP.queueWrite] = 1;
@@ -63,6 +58,7 @@ export class HappensBefore {
   threw = false;
   private readonly objects = new Map<number, number>();
   private heads: Int32Array;
+  private readonly object: Int32Array;
   private readonly lastOf: Int32Array;
 
   constructor(threads: number, maxSteps: number) {
@@ -80,6 +76,7 @@ export class HappensBefore {
     this.prev = new Int32Array(words);
     this.same = new Int32Array(words);
     this.timed = new Int32Array(words);
+    this.object = new Int32Array(words);
     this.forced = new Uint8Array(words);
     this.clock = new Int32Array(words * threads);
     this.races = new Int32Array(words);
@@ -102,8 +99,8 @@ export class HappensBefore {
     return this.timeouts > 0 && (this.op[i] === OP.resume || this.op[i] === OP.until);
   }
 
-  /** Reads the schedule that ran last. */
-  load(sched: Sched): void {
+  /** Reads the schedule that ran last. Its first `known` steps are the same as those of the one read before. */
+  load(sched: Sched, known = 0): void {
     const { s } = sched;
     const { lastOf, threads } = this;
     this.steps = s[H.steps];
@@ -115,10 +112,10 @@ export class HappensBefore {
     for (let i = 0; i < this.steps; i++) {
       this.read(s, sched.log + i * LOG_WORDS, i);
       if (this.timedOut(i)) this.forced[i] = ++spent > this.timeouts ? 1 : 0;
-      this.order(i);
+      if (i >= known) this.order(i);
       lastOf[this.tid[i]] = i;
       if (this.mayTimeOut(i)) lastOf[threads] = i;
-      if (this.access[i] !== LOCAL) this.heads[this.objectOf(this.addr[i])] = i;
+      if (this.access[i] !== LOCAL) this.heads[this.object[i]] = i;
     }
     this.count = this.steps;
     if (s[H.outcome] !== OUTCOME.complete) this.pend(sched);
@@ -140,17 +137,16 @@ export class HappensBefore {
    */
   racesOf(i: number): number {
     const { op, access, races, prev } = this;
-    if (this.forced[i] !== 0) return 0;
     const happened = i < this.steps;
     const mine = happened ? access[i] : OP_INFO[op[i]].access;
     const waits = ACQUIRES[op[i]] !== 0 || op[i] === OP.until || op[i] === OP.resume;
-    let n = 0;
-    if (this.mayTimeOut(i)) n = this.timedRaces(i);
-    // Nothing but a notify or a time-out ends such a sleep.
-    if (mine === LOCAL || (op[i] === OP.resume && this.timeouts === 0)) return n;
+    const first = this.mayTimeOut(i) ? this.timedRaces(i) : 0;
+    let n = first;
+    // All that had come before it had to. And nothing but a notify or a time-out ends a sleep.
+    if (this.forced[i] !== 0 || mine === LOCAL || (op[i] === OP.resume && this.timeouts === 0)) return n;
     for (let k = this.same[i]; k >= 0; k = this.same[k]) {
       if (mine + access[k] <= 2) continue;
-      const passed = (prev[i] >= 0 && this.before(k, prev[i])) || this.isBeforeOne(k, n);
+      const passed = (prev[i] >= 0 && this.before(k, prev[i])) || this.isBeforeOne(k, first, n);
       if (!passed) {
         if (waits && !this.possible(i, k)) continue;
         races[n++] = k;
@@ -229,7 +225,8 @@ export class HappensBefore {
     const last = this.lastOf[this.tid[i]];
     this.prev[i] = last;
     this.ord[i] = last < 0 ? 1 : this.ord[last] + 1;
-    this.same[i] = this.access[i] === LOCAL ? -1 : this.heads[this.objectOf(this.addr[i])];
+    this.object[i] = this.access[i] === LOCAL ? -1 : this.objectOf(this.addr[i]);
+    this.same[i] = this.access[i] === LOCAL ? -1 : this.heads[this.object[i]];
     this.timed[i] = this.mayTimeOut(i) ? this.lastOf[this.threads] : -1;
   }
 
@@ -257,8 +254,8 @@ export class HappensBefore {
     }
   }
 
-  private isBeforeOne(k: number, n: number): boolean {
-    for (let r = 0; r < n; r++) if (this.before(k, this.races[r])) return true;
+  private isBeforeOne(k: number, from: number, to: number): boolean {
+    for (let r = from; r < to; r++) if (this.before(k, this.races[r])) return true;
     return false;
   }
 
@@ -266,10 +263,13 @@ export class HappensBefore {
   private timedRaces(i: number): number {
     const { cause, races, prev } = this;
     let n = 0;
-    const last = this.timed[i];
-    if (last >= 0 && !(prev[i] >= 0 && this.before(last, prev[i]))) races[n++] = last;
+    // Back to the last that spent something: before that it was possible for certain.
+    for (let k = this.timed[i]; k >= 0 && !(prev[i] >= 0 && this.before(k, prev[i])); k = this.timed[k]) {
+      races[n++] = k;
+      if (this.timedOut(k)) break;
+    }
     const c = cause[i];
-    if (c >= 0 && ((this.enabled[c] >>> this.tid[i]) & 1) !== 0 && !this.isBeforeOne(c, n)) races[n++] = c;
+    if (c >= 0 && ((this.enabled[c] >>> this.tid[i]) & 1) !== 0) races[n++] = c;
     return n;
   }
 

@@ -9,11 +9,8 @@ const E = {
   generation: 1,
   /** Name of the last step that wrote it, 0 before. */
   write: 2,
-  /** Sums over the steps that have read it since. */
-  readsA: 3,
-  readsB: 4,
 } as const;
-const ENTRY_WORDS = 5;
+const ENTRY_WORDS = 3;
 
 let table = new Int32Array(0);
 let mask = 0;
@@ -25,10 +22,12 @@ const SEED_A = 0x1b873593;
 const SEED_B = 0x52dce729;
 
 /**
- * A hash of the execution that ran last, 53 bits wide: the same for two schedules when one becomes the other by swapping neighbouring
- * steps that commute (Mazurkiewicz), and different otherwise but for chance. Each step contributes what it is and which steps it
- * depends on: for a read the last write to its word, for a write also the reads since, for a wake-up the step that caused it. All sums
- * are free of order. Allocates nothing, except when it meets a longer log than ever before.
+ * A hash of the execution that ran last, 53 bits wide: the same for two schedules when one becomes the other by swapping
+ * neighbouring steps that commute (Mazurkiewicz), and different otherwise but for chance.
+ *
+ * Each step contributes what it is and what it follows: the last write to its word, and for a wake-up the step that caused it. That
+ * a write follows the reads before it needs no saying: those reads name an earlier write. The contributions are added, so the order
+ * of steps that commute leaves no trace. Allocates nothing, except when it meets a longer log than ever before.
  */
 export function executionHash(sched: Sched): number {
   const { s, log } = sched;
@@ -56,16 +55,7 @@ export function executionHash(sched: Sched): number {
       const e = entryOf(addr);
       sumA += Math.imul(table[e + E.write], 0x297a2d39);
       sumB += Math.imul(table[e + E.write], 0x4cf5ad43);
-      if (access === ACCESS.write) {
-        sumA += Math.imul(table[e + E.readsA], 0x3c6ef373);
-        sumB += Math.imul(table[e + E.readsB], 0x78dde6e5);
-        table[e + E.write] = name;
-        table[e + E.readsA] = 0;
-        table[e + E.readsB] = 0;
-      } else {
-        table[e + E.readsA] += mix32(name + SEED_B);
-        table[e + E.readsB] += mix32(name + SEED_A);
-      }
+      if (access === ACCESS.write) table[e + E.write] = name;
     }
     a = (a + mix32(sumA)) | 0;
     b = (b + mix32(sumB ^ 0x7f4a7c15)) | 0;
@@ -101,8 +91,6 @@ function entryOf(addr: number): number {
       table[e + E.addr] = addr;
       table[e + E.generation] = generation;
       table[e + E.write] = 0;
-      table[e + E.readsA] = 0;
-      table[e + E.readsB] = 0;
       return e;
     }
     if (table[e + E.addr] === addr) return e;

@@ -27,9 +27,10 @@ const FRESH_SHARE = 0.2;
 const WALK_SHARE = 0.1;
 
 /**
- * A search that is guided by what is new, as fuzzers are (the idea is that of Fest, NSDI 2026). It keeps the schedules in which an object went from one
- * thread to another in a way not seen before, or right behind another hand-off than before, and mutates them: cut at a random place, and behind it sampled afresh by POS, or now
- * and then by a random walk. What gave much and was tried little comes first.
+ * A search that is guided by what is new, as fuzzers are (the idea is that of Fest, NSDI 2026). It keeps the schedules in which an
+ * object went from one thread to another in a way not seen before, or right behind another hand-off than before, and mutates them:
+ * cut at a random place, and behind it sampled afresh by POS, or now and then by a random walk. What gave much and was tried little
+ * comes first.
  */
 export function createNovelty(options: NoveltyOptions): Search {
   const pos = pickerId('pos');

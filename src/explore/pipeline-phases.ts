@@ -12,6 +12,7 @@ import {
 } from './process-messages.ts';
 import { batchEnd } from './process-search.ts';
 import { type Found, findingKey } from './search.ts';
+import type { ToWorker } from './tree-shard.ts';
 
 /** A finding as a phase counts it. */
 export interface PhaseFound extends Found {
@@ -33,6 +34,8 @@ export interface Phase extends JobSource {
 /** What runs a phase: it can end jobs that are no longer wanted. */
 export interface PhaseHooks {
   stopJobs(which: (job: SearchJob) => boolean): void;
+  /** Sends a message to the process that has a job. */
+  tell(job: SearchJob, message: ToWorker): void;
   covered(coverage: CoverageSnapshot): void;
 }
 
@@ -174,9 +177,10 @@ export class SamplePhase implements Phase {
     this.hooks.stopJobs((job) => (job as SampleJob).first >= this.foundAt);
   }
 
-  lost(job: SearchJob): void {
+  lost(job: SearchJob): 'again' {
     this.ledger.lost(job);
     this.running.set(job, 0);
+    return 'again';
   }
 }
 
@@ -214,7 +218,8 @@ export class NoveltyPhase implements Phase {
     if (report.ended) this.ledger.ended(job);
     if (report.found.length > 0 && this.stopAtFirst) this.hooks.stopJobs(() => true);
   }
-  lost(job: SearchJob): void {
+  lost(job: SearchJob): 'again' {
     this.ledger.lost(job);
+    return 'again';
   }
 }

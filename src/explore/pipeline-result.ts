@@ -83,6 +83,7 @@ export const exploreSchema = z.strictObject({
   interrupted: z.boolean(),
   resumedFrom: z.string().nullable(),
   caveat: z.string(),
+  races: z.boolean().meta({ description: 'Plain accesses were watched for data races.' }),
   granularity: z.enum(['lock', 'atomic']),
   timeouts: whole,
   maxSteps: z.int().min(1),
@@ -117,8 +118,9 @@ export function validateExplore(summary: unknown): ExploreSummary {
 }
 
 /** Said with every result: a search of interleavings cannot show everything. */
-export const CAVEAT =
-  'Interleavings of sequentially consistent operations, which is what JavaScript gives Atomics: a missing hardware barrier cannot show here.';
+export const caveat = (races: boolean): string =>
+  'Interleavings of sequentially consistent operations, which is what JavaScript gives Atomics: a missing hardware barrier cannot show here.' +
+  (races ? '' : ' Plain reads and writes are no steps of their own: --races finds those that race.');
 
 /** The verdict over several: the worst. */
 export function worstVerdict(verdicts: readonly ExploreVerdict[]): ExploreVerdict {

@@ -3,7 +3,7 @@ import { type CoverageBook, type CoverageState, type CoverageWords, createCovera
 import { NoveltyPhase, type Phase, type PhaseFound, type PhaseHooks, SamplePhase } from './pipeline-phases.ts';
 import type { Policy } from './pipeline-policy.ts';
 import type { ExplorePhase } from './pipeline-result.ts';
-import { TreePhase } from './pipeline-tree.ts';
+import { type TreeOptions, TreePhase } from './pipeline-tree.ts';
 import { addTally, noTally, type SamplePolicy, type Tally, type TreeSearch } from './process-messages.ts';
 import { createRate, type ExploreProgress } from './progress.ts';
 import { findingKey } from './search.ts';
@@ -18,6 +18,7 @@ export interface PipelineOptions {
   readonly durationMs: number;
   readonly seed: number;
   readonly stopAtFirst: boolean;
+  readonly maxSteps: number;
 }
 
 export interface PipelineHooks {
@@ -185,12 +186,17 @@ export class Pipeline {
   private async runTree(search: TreeSearch, until: number): Promise<void> {
     // A search that another run has cut off starts afresh; one that came to its end is not repeated.
     if (this.phases.some((phase) => phase.name === search.kind && phase.complete)) return;
-    const phase = new TreePhase(search.kind, search, this.options.stopAtFirst, this.phaseHooks());
+    const phase = new TreePhase(this.treeOptions(search), this.phaseHooks());
     await this.runPhase(phase, until);
     if (phase.guarantee === null || this.proved) return;
     // What a proof says is not made weaker by what came before it.
     this.guarantee = phase.guarantee;
     this.proved = phase.exhaustive;
+  }
+
+  private treeOptions(search: TreeSearch): TreeOptions {
+    const { stopAtFirst, maxSteps } = this.options;
+    return { search, stopAtFirst, maxSteps, threads: this.pool.facts.names.length, processes: this.pool.size };
   }
 
   private async runSampler(policy: SamplePolicy, mayFlatten: boolean): Promise<void> {
@@ -219,6 +225,7 @@ export class Pipeline {
   private phaseHooks(): PhaseHooks {
     return {
       stopJobs: (which) => this.pool.stopJobs(which),
+      tell: (job, message) => this.pool.tell(job, message),
       covered: (coverage) => this.coverage.add(coverage, this.phase instanceof SamplePhase),
     };
   }

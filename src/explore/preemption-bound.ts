@@ -110,7 +110,7 @@ export class PreemptionBound implements Search {
 
   /** The last first: they left theirs last, and far from the first of all, where little was new. */
   private nextPreempted(): ScheduleRequest | null {
-    const { parents } = this;
+    const parents = this.parents;
     for (; parents.length > 0; parents.pop()) {
       const request = this.leave(parents[parents.length - 1], 1);
       if (request !== null) return request;

@@ -18,6 +18,7 @@ import { type Found, findingKey, runStretch } from './search.ts';
 
 /** A stretch is this long: messages are seen between two of them. */
 const STRETCH_MS = 80;
+const SHARED_STRETCH_MS = 20;
 
 type JobMessage = Extract<ToProcess, { type: 'job' }>;
 
@@ -30,7 +31,8 @@ interface RunningJob {
   readonly reported: Set<string>;
   done: number;
   stopped: boolean;
-  donating: boolean;
+  /** It has nothing to do until a message comes. */
+  waiting: boolean;
 }
 
 /** The life of an exploring process: told what to do by messages, ends with its parent. */
@@ -47,10 +49,11 @@ export function runProcess(): void {
   const run = async (): Promise<void> => {
     if (running) return;
     running = true;
-    while (jobs.length > 0) {
-      const report = stretch(host!, jobs[0]!);
-      send({ type: 'stretch', id: jobs[0]!.id, report });
+    for (let job = jobs[0]; job !== undefined && !job.waiting; job = jobs[0]) {
+      const report = stretch(host!, job);
+      send({ type: 'stretch', id: job.id, report });
       if (report.ended) jobs.shift();
+      else job.waiting = job.search.worker?.idle === true;
       // Messages are read meanwhile.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -71,11 +74,13 @@ export function runProcess(): void {
         jobs.push(started(host!, memory, message));
         return run();
       case 'stop':
-      case 'donate': {
+      case 'tree': {
         const job = jobs.find((one) => one.id === message.id);
         if (job === undefined) return;
         if (message.type === 'stop') job.stopped = true;
-        else job.donating = true;
+        else job.search.worker?.receive(message.message);
+        job.waiting = false;
+        return run();
       }
     }
   };
@@ -103,7 +108,7 @@ function started(host: Host, memory: SearchMemory, message: JobMessage): Running
     reported: new Set(),
     done: 0,
     stopped: false,
-    donating: false,
+    waiting: false,
   };
 }
 
@@ -116,7 +121,8 @@ function stretch(host: Host, running: RunningJob): StretchReport {
   if (running.stopped || left === 0) return reportOf(running, tally, [], 0, false);
   const result = runStretch(engine, subject, search.search, {
     schedules: left,
-    until: begun + STRETCH_MS,
+    // Others wait for a part of a shared tree.
+    until: begun + (search.worker === null ? STRETCH_MS : SHARED_STRETCH_MS),
     stopAtFirst: running.stopAtFirst,
     onSchedule: (sched, outcome) => {
       count(tally, sched, outcome);
@@ -129,7 +135,9 @@ function stretch(host: Host, running: RunningJob): StretchReport {
     .map((one) => ({ ...one, schedules: one.schedules + running.done }))
     .filter((one) => fresh(running, one));
   running.done += result.schedules;
-  return reportOf(running, tally, found, performance.now() - begun, result.ended);
+  // One that has nothing to do may be given more.
+  const complete = result.ended && search.worker === null;
+  return reportOf(running, tally, found, performance.now() - begun, complete);
 }
 
 function reportOf(
@@ -150,7 +158,7 @@ function reportOf(
     complete,
     guarantee: search.search.guarantee(),
     coverage: search.coverage(),
-    donated: null,
+    tree: search.worker?.outbox() ?? [],
   };
 }
 

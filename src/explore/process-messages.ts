@@ -6,6 +6,7 @@ import type { RaceReport } from './race-log.ts';
 import type { HowFound, Replay } from './replay-file.ts';
 import type { Found } from './search.ts';
 import type { SubjectSpec } from './subject.ts';
+import type { ToCoordinator, ToWorker } from './tree-shard.ts';
 
 /** What one process explores. */
 export interface OpenRequest {
@@ -34,8 +35,8 @@ export interface NoveltyJob {
 export interface TreeJob {
   readonly kind: 'tree';
   readonly search: TreeSearch;
-  /** What is handed to this process, as the tree's coordinator wrote it; null: the whole tree. */
-  readonly shard: unknown;
+  /** Number of this process among those that share the search; null: it has the whole tree. */
+  readonly worker: number | null;
 }
 export type TreeSearch =
   | { readonly kind: 'bound'; readonly preemptions: number }
@@ -63,8 +64,8 @@ export type ToProcess =
     }
   /** Ends a job before its end; its last report follows. */
   | { readonly type: 'stop'; readonly id: number }
-  /** A process without work asks for a part of this job's tree. */
-  | { readonly type: 'donate'; readonly id: number };
+  /** From the coordinator of a shared tree. */
+  | { readonly type: 'tree'; readonly id: number; readonly message: ToWorker };
 
 /** How often a schedule ended in another way than by its end; these never pass in silence. */
 export interface Tally {
@@ -99,8 +100,8 @@ export interface StretchReport {
   readonly guarantee: string | null;
   /** What is new in this process's coverage since its last report; null: nothing. */
   readonly coverage: CoverageSnapshot | null;
-  /** A part of the tree for another process. */
-  readonly donated: unknown;
+  /** For the coordinator of a shared tree. */
+  readonly tree: readonly ToCoordinator[];
 }
 
 /** What is known of a subject once its threads run. */

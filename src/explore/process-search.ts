@@ -10,6 +10,7 @@ import { createProfile, type Profile } from './profile.ts';
 import { createMix, createSampler, type SamplerOptions } from './sampler.ts';
 import type { Sched, ScheduleOutcome } from './sched.ts';
 import type { Search } from './search.ts';
+import { TreeWorker } from './tree-shard.ts';
 
 /** A search as a job runs it. */
 export interface JobSearch {
@@ -17,6 +18,8 @@ export interface JobSearch {
   onSchedule(sched: Sched, outcome: ScheduleOutcome): void;
   /** What is new since the last call; null: nothing. */
   coverage(): CoverageSnapshot | null;
+  /** This process's part of a shared tree. */
+  readonly worker: TreeWorker | null;
 }
 
 /** What a process keeps from one job to the next. */
@@ -37,19 +40,7 @@ export function searchFor(job: SearchJob, host: Host, memory: SearchMemory): Job
     case 'novelty':
       return covered(createNovelty({ seed: job.seed }), memory);
     case 'tree':
-      return { search: treeSearch(job, host), onSchedule: () => {}, coverage: () => null };
-  }
-}
-
-function treeSearch({ search }: TreeJob, { engine }: Host): Search {
-  const { threads, maxSteps } = engine.sched;
-  switch (search.kind) {
-    case 'bound':
-      return new PreemptionBound({ maxPreemptions: search.preemptions });
-    case 'dpor':
-      return new Dpor({ threads, maxSteps });
-    case 'dfs':
-      return new DepthFirst({ maxSteps });
+      return treeSearch(job, host);
   }
 }
 
@@ -57,7 +48,24 @@ const covered = (search: Search, { coverage }: SearchMemory): JobSearch => ({
   search,
   onSchedule: (sched, outcome) => coverage.note(sched, outcome),
   coverage: () => coverage.takeDelta(),
+  worker: null,
 });
+
+function treeSearch({ search, worker }: TreeJob, { engine }: Host): JobSearch {
+  const { threads, maxSteps } = engine.sched;
+  const alone = (one: Search): JobSearch => ({ search: one, onSchedule: () => {}, coverage: () => null, worker: null });
+  switch (search.kind) {
+    case 'bound':
+      return alone(new PreemptionBound({ maxPreemptions: search.preemptions }));
+    case 'dfs':
+      return alone(new DepthFirst({ maxSteps }));
+    case 'dpor': {
+      if (worker === null) return alone(new Dpor({ threads, maxSteps }));
+      const shared = new TreeWorker({ threads, maxSteps });
+      return { ...alone(shared), worker: shared };
+    }
+  }
+}
 
 /**
  * The first schedules of a sampler tell it about the program. What it knows then stays as it is, so that every later schedule

@@ -1,5 +1,5 @@
 import type { Memory } from '../memory/address.ts';
-import { ACCESS, OP } from '../sync/control.ts';
+import { ACCESS, OP, OP_NAMES } from '../sync/control.ts';
 import {
   ACCESS_FIELDS,
   type AccessKind,
@@ -25,6 +25,35 @@ export interface Stepping {
 /** How a raw atomic operation orders: it is no step and no marked access, but the JS memory model orders by it all the same. */
 export const RAW = { load: 1, store: 2, update: 3 } as const;
 
+/** What a step does to the order of threads; each writes its word unless it only READS. */
+const READS = 1;
+/** Learns what releases of the object published; a writer also what those of readers did. */
+const ACQUIRE = 2;
+const ACQUIRE_READERS = 4;
+/** Adds to what is published; a reader's release is for the next writer only, as readers are not ordered among themselves. */
+const RELEASE = 8;
+const RELEASE_READERS = 16;
+/** Publishes in place of all before: who reads the value of a store knows nothing of earlier writers. */
+const PUBLISH = 32;
+
+/** By op. The default is a read-modify-write. */
+const DOES = new Int8Array(OP_NAMES.length).fill(ACQUIRE | RELEASE);
+for (const op of [OP.load, OP.until, OP.wait]) DOES[op] = ACQUIRE | READS;
+DOES[OP.store] = PUBLISH;
+for (const op of [OP.mutexLock, OP.mutexTrylock, OP.spinLock, OP.spinTrylock, OP.downRead, OP.downReadTrylock])
+  DOES[op] = ACQUIRE;
+for (const op of [OP.downWrite, OP.downWriteTrylock]) DOES[op] = ACQUIRE | ACQUIRE_READERS;
+for (const op of [OP.mutexUnlock, OP.spinUnlock, OP.upWrite, OP.downgradeWrite]) DOES[op] = RELEASE;
+DOES[OP.upRead] = RELEASE_READERS;
+
+/** A trylock that fails orders nothing; a compareExchange that fails has read. */
+const TRYLOCKS: ReadonlySet<number> = new Set([
+  ...[OP.mutexTrylock, OP.spinTrylock],
+  ...[OP.downReadTrylock, OP.downWriteTrylock],
+]);
+const FAILED = new Int8Array(OP_NAMES.length).fill(READS);
+FAILED[OP.compareExchange] = ACQUIRE | READS;
+
 /**
  * Finds data races by happens-before, on the threads of one schedule: two accesses of a word, one of them a write and one of them
  * plain, that no lock and no atomic operation orders. As in FastTrack each thread has a vector clock and each word the times of its last
@@ -36,7 +65,7 @@ export class RaceDetector {
   private view!: RaceWords;
   private r!: Int32Array<SharedArrayBuffer>;
   private s!: Int32Array<SharedArrayBuffer>;
-  private sched!: Sched;
+  private log = 0;
   private mem!: Memory;
   private stepping!: Stepping;
   private tid = 0;
@@ -46,7 +75,7 @@ export class RaceDetector {
   bind(view: RaceWords, sched: Sched, mem: Memory, tid: number, stepping: Stepping): void {
     this.view = view;
     this.r = view.r;
-    this.sched = sched;
+    this.log = sched.log;
     this.s = sched.s;
     this.mem = mem;
     this.stepping = stepping;
@@ -78,6 +107,7 @@ export class RaceDetector {
     return this.mem[a];
   }
 
+  /** Such a write. */
   dataRaceStore(a: number, v: number): void {
     if (this.looking()) this.r[R.exempt]++;
     this.mem[a] = v;
@@ -108,7 +138,7 @@ export class RaceDetector {
       return;
     }
     if (op === OP.notify) {
-      this.wake((record - this.sched.log) / LOG_WORDS);
+      this.wake((record - this.log) / LOG_WORDS);
       return;
     }
     const slot = this.slot(s[record + L.addr]);
@@ -121,51 +151,14 @@ export class RaceDetector {
     const writes = slot + SLOT_RELEASED;
     const reads = writes + this.view.threads;
     const value = s[record + L.value];
-    const wrote = s[record + L.access] === ACCESS.write;
-    const mark = (kind: AccessKind): void => this.access(kind, s[record + L.addr], value, s[record + L.arg], op);
-    switch (op) {
-      case OP.load:
-      case OP.until:
-      case OP.wait:
-        this.acquire(writes);
-        return mark(KIND.markedRead);
-      case OP.store:
-        mark(KIND.markedWrite);
-        // What it publishes is its own: who reads this value knows nothing of earlier writers.
-        return this.release(writes, true);
-      case OP.mutexTrylock:
-      case OP.spinTrylock:
-      case OP.downWriteTrylock:
-      case OP.downReadTrylock:
-        if (value === 0) return mark(KIND.markedRead);
-        this.acquire(writes);
-        if (op === OP.downWriteTrylock) this.acquire(reads);
-        return mark(KIND.markedWrite);
-      case OP.mutexLock:
-      case OP.spinLock:
-      case OP.downRead:
-        this.acquire(writes);
-        return mark(KIND.markedWrite);
-      case OP.downWrite:
-        this.acquire(writes);
-        this.acquire(reads);
-        return mark(KIND.markedWrite);
-      case OP.upRead:
-        mark(KIND.markedWrite);
-        // For the next writer only: readers are not ordered among themselves.
-        return this.release(reads, false);
-      case OP.mutexUnlock:
-      case OP.spinUnlock:
-      case OP.upWrite:
-      case OP.downgradeWrite:
-        mark(KIND.markedWrite);
-        return this.release(writes, false);
-      default:
-        // Read-modify-writes; a compareExchange that failed has only read.
-        this.acquire(writes);
-        mark(wrote ? KIND.markedWrite : KIND.markedRead);
-        if (wrote) this.release(writes, false);
-    }
+    const failed = TRYLOCKS.has(op) ? value === 0 : op === OP.compareExchange && s[record + L.access] !== ACCESS.write;
+    const does = failed ? FAILED[op] : DOES[op];
+    if ((does & ACQUIRE) !== 0) this.acquire(writes);
+    if ((does & ACQUIRE_READERS) !== 0) this.acquire(reads);
+    const kind = (does & READS) !== 0 ? KIND.markedRead : KIND.markedWrite;
+    this.access(kind, s[record + L.addr], value, s[record + L.arg], op);
+    if ((does & (RELEASE | PUBLISH)) !== 0) this.release(writes, (does & PUBLISH) !== 0);
+    if ((does & RELEASE_READERS) !== 0) this.release(reads, false);
   }
 
   private looking(): boolean {
@@ -205,15 +198,15 @@ export class RaceDetector {
     const { r, own } = this;
     const { threads } = this.view;
     for (let u = 0; u < threads; u++) if (replace || r[own + u] > r[to + u]) r[to + u] = r[own + u];
-    r[own + this.tid]++;
+    r[this.own + this.tid]++;
   }
 
   /** The sleepers that step `step` notified go on behind it. */
   private wake(step: number): void {
-    const { s, sched, view } = this;
+    const { s, view } = this;
     for (let u = 0; u < view.threads; u++) {
       const t = thread(u);
-      if (s[t + T.waiting] === 2 && s[t + T.notifiedBy] === step) this.release(view.notified + u * sched.threads, true);
+      if (s[t + T.waiting] === 2 && s[t + T.notifiedBy] === step) this.release(view.notified + u * view.threads, true);
     }
   }
 

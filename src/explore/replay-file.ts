@@ -21,6 +21,8 @@ export interface HowFound {
   readonly schedules: number;
   /** What the schedule was like before it was shrunk. */
   readonly shrunkFrom?: { readonly preemptions: number; readonly steps: number };
+  /** Every schedule with fewer preemptions was run, and none shows it. */
+  readonly fewest?: boolean;
 }
 
 /** A schedule that shows a finding, with all that is needed to run it again. */
@@ -64,6 +66,7 @@ const FILE_SCHEMA = z.strictObject({
     seed: z.number().int(),
     schedules: count,
     shrunkFrom: z.strictObject({ preemptions: count, steps: count }).optional(),
+    fewest: z.boolean().optional(),
   }),
   schedule: z.string(),
   operations: z.array(z.string()),
@@ -182,6 +185,7 @@ function decoded(file: FileContent, path: string, wrong: (message: string) => Od
       seed: file.found.seed,
       schedules: file.found.schedules,
       ...(file.found.shrunkFrom === undefined ? {} : { shrunkFrom: file.found.shrunkFrom }),
+      ...(file.found.fewest === undefined ? {} : { fewest: file.found.fewest }),
     },
   };
 }

@@ -4,6 +4,7 @@ import { type Picture, pictureOf } from './picture.ts';
 import { followSchedule, operationText, type Replayed, type ReplayMode, replaySchedule } from './replay.ts';
 import { type HowFound, REPLAY_SUFFIX, type Replay } from './replay-file.ts';
 import { type ShrinkBudget, type Shrunk, shrink } from './shrink.ts';
+import { toFewest } from './shrink-bound.ts';
 import { preemptionsOf } from './shrink-segments.ts';
 import type { Step } from './steps.ts';
 import type { Finding, Subject, SubjectSpec } from './subject.ts';
@@ -44,11 +45,14 @@ export const recordReplay = ({ spec, subject, options, finding, steps, found }: 
 export function describeFound({ found, schedule, preemptions }: Replay): string[] {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   const size = (p: number, s: number): string => `${count(p, 'preemption')} in ${count(s, 'step')}`;
-  const { shrunkFrom: from } = found;
+  const { shrunkFrom: from, fewest } = found;
   const shrunk = from === undefined ? '' : `, shrunk from ${size(from.preemptions, from.steps)}`;
   return [
     `found by ${found.search}, seed ${found.seed}, in schedule ${found.schedules}`,
     `${size(preemptions, schedule.length)}${shrunk}`,
+    ...(fewest === true && preemptions > 0
+      ? [`no schedule with fewer than ${count(preemptions, 'preemption')} shows it`]
+      : []),
   ];
 }
 
@@ -88,7 +92,7 @@ export function drawReplay(
 export interface ShrinkInput extends Omit<RecordInput, 'steps' | 'finding' | 'found'> {
   readonly engine: Engine;
   readonly found: { readonly finding: Finding; readonly schedule: readonly number[] };
-  readonly how: Omit<HowFound, 'shrunkFrom'>;
+  readonly how: Omit<HowFound, 'shrunkFrom' | 'fewest'>;
 }
 
 /** A finding, made small and run once more from its record. */
@@ -100,16 +104,21 @@ export interface Recorded {
   readonly repeats: boolean;
 }
 
-/** Makes a found schedule small and records it; null when it does not show its finding again. */
-export function shrinkAndRecord(input: ShrinkInput, budget: ShrinkBudget): Recorded | null {
+/**
+ * Makes a found schedule small and records it; null when it does not show its finding again. With `proof` all schedules with fewer
+ * preemptions are run, as far as that goes.
+ */
+export function shrinkAndRecord(input: ShrinkInput, budget: ShrinkBudget, proof?: ShrinkBudget): Recorded | null {
   const { engine, subject, found, how } = input;
-  const shrunk = shrink((wishes) => followSchedule(engine, subject, wishes), found, budget);
-  if (shrunk === null) return null;
+  const small = shrink((wishes) => followSchedule(engine, subject, wishes), found, budget);
+  if (small === null) return null;
+  const { shrunk, fewest } =
+    proof === undefined ? { shrunk: small, fewest: false } : toFewest(engine, subject, small, budget, proof);
   // Once more, so that its objects are named in the memory that it leaves.
   followSchedule(engine, subject, shrunk.schedule);
   const { before, steps, finding } = shrunk;
   const shrunkFrom = { preemptions: before.preemptions, steps: before.steps };
-  const replay = recordReplay({ ...input, finding, steps, found: { ...how, shrunkFrom } });
+  const replay = recordReplay({ ...input, finding, steps, found: { ...how, shrunkFrom, fewest } });
   const { replayed, picture } = drawReplay(engine, subject, replay);
   return { replay, picture, shrunk, repeats: replayed.divergence === null && replayed.shown !== null };
 }

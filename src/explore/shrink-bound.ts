@@ -1,8 +1,8 @@
 import type { Engine } from './engine.ts';
 import { PreemptionBound } from './preemption-bound.ts';
-import { sameFinding } from './replay.ts';
+import { followSchedule, sameFinding } from './replay.ts';
 import { type Found, runStretch } from './search.ts';
-import type { ShrinkBudget } from './shrink.ts';
+import { type ShrinkBudget, type Shrunk, shrink } from './shrink.ts';
 import type { Finding, Subject } from './subject.ts';
 
 export interface FewestPreemptions {
@@ -44,4 +44,22 @@ export function fewestPreemptions(
     if (stretch.broken !== null) break;
   }
   return { found: null, proved: below <= 0, guarantee: search.guarantee(), schedules };
+}
+
+/**
+ * Goes on from a schedule that was made small: one with fewer preemptions takes its place, if there is one. `fewest`: it is sure that
+ * there is no better one.
+ */
+export function toFewest(
+  engine: Engine,
+  subject: Subject,
+  small: Shrunk,
+  budget: ShrinkBudget,
+  proof: ShrinkBudget,
+): { readonly shrunk: Shrunk; readonly fewest: boolean } {
+  const { found, proved } = fewestPreemptions(engine, subject, small.finding, small.preemptions, proof);
+  if (found === null) return { shrunk: small, fewest: proved };
+  const better = shrink((wishes) => followSchedule(engine, subject, wishes), found, budget);
+  if (better === null) return { shrunk: small, fewest: false };
+  return { shrunk: { ...better, before: small.before, runs: small.runs + better.runs }, fewest: proved };
 }

@@ -1,4 +1,12 @@
-import { Dpor, type DporStats, type ForeignNews, type NodeState, type SubtreeJob } from './dpor.ts';
+import { Dpor } from './dpor.ts';
+import {
+  type DporStats,
+  exhausted,
+  type ForeignNews,
+  NO_STATS,
+  type NodeState,
+  type SubtreeJob,
+} from './dpor-parts.ts';
 import { Sequence, type WakeNode, type WakeStep } from './dpor-wakeup.ts';
 import type { ScheduleRequest } from './engine.ts';
 import type { Sched, ScheduleOutcome } from './sched.ts';
@@ -24,8 +32,6 @@ export interface ShardOptions {
   readonly maxSteps: number;
 }
 
-const NOTHING: DporStats = { complete: 0, redundant: 0, continued: 0, stuck: 0, limited: 0 };
-
 function sum(a: DporStats, b: DporStats, sign: 1 | -1): DporStats {
   return {
     complete: a.complete + sign * b.complete,
@@ -44,7 +50,7 @@ export class TreeWorker implements Search {
   readonly name = 'dpor';
   private readonly search: Dpor;
   private messages: ToCoordinator[] = [];
-  private reported = NOTHING;
+  private reported = NO_STATS;
   private busy = false;
   private wanted = false;
   private broken = false;
@@ -126,8 +132,14 @@ interface SharedNode {
 /**
  * Owns the nodes that several workers share, and hands out their branches. A branch that is being explored counts as explored for those that begin
  * after it: what it finds out that has to be done elsewhere arrives as a message, and a worker says that it is idle only behind all that it had to
- * say, so nothing is lost. Two things cost repetitions, and only those: a step that sleeps before it is known what it turned out to do, and one that
- * throws after others have begun beside it. So the number of executions may be a little higher than with one worker.
+ * say, so nothing is lost.
+ *
+ * What arrives for a branch that has begun already comes too late to steer it. So at shared nodes, and below them for threads that sleep because of
+ * one, the rule is that of source-DPOR: a branch covers a reversal only when that could begin with the branch's step and contains it. (A
+ * weak initial that is not in it would do with wakeup trees, because there its own reversals still find every branch before it begins.)
+ *
+ * What that costs is schedules that are given up as redundant. Two things make executions come twice: a step that sleeps before it is known what
+ * it turned out to do, and one that throws after others have begun beside it.
  */
 export class TreeCoordinator {
   private readonly nodes = new Map<string, SharedNode>();
@@ -138,7 +150,7 @@ export class TreeCoordinator {
   private readonly asked = new Set<number>();
   private messages: { to: number; message: ToWorker }[] = [];
   private begun = false;
-  private counts = NOTHING;
+  private counts = NO_STATS;
   private forced = false;
   private broken = false;
   private readonly maxSteps: number;
@@ -193,10 +205,7 @@ export class TreeCoordinator {
 
   guarantee(): string | null {
     if (!this.done || this.broken) return null;
-    const { complete, limited } = this.counts;
-    const assuming = this.forced ? ', assuming a time-out only when nobody else can run' : '';
-    if (limited === 0) return `exhaustive: ${complete} executions${assuming}`;
-    return `exhaustive up to ${this.maxSteps} steps: ${complete} executions and ${limited} cut off there${assuming}`;
+    return exhausted(this.counts, this.maxSteps, this.forced);
   }
 
   private handOut(): void {
@@ -260,7 +269,7 @@ export class TreeCoordinator {
   }
 
   private reverse(node: SharedNode, steps: readonly WakeStep[]): void {
-    const { sequence } = this;
+    const sequence = this.sequence;
     sequence.take(steps);
     for (const { tid, addr, access, timed } of node.asleep) {
       if (((node.thrown >>> tid) & 1) === 0) continue;
@@ -270,7 +279,7 @@ export class TreeCoordinator {
     }
     for (const { tid, addr, access, timed } of node.asleep) {
       if (((node.thrown >>> tid) & 1) !== 0) continue;
-      if (sequence.weakInitial(tid, addr, access, timed) !== -2) return;
+      if (sequence.weakInitial(tid, addr, access, timed) >= 0) return;
     }
     if (sequence.insert(node.branches)) this.open.add(node);
   }
@@ -281,17 +290,18 @@ export class TreeCoordinator {
     if (step.timed) node.awake |= 1 << step.tid;
   }
 
-  /** The step is put off, and somebody else goes on: anybody, but those who sleep because of what began before it. */
+  /**
+   * The step is put off, and somebody else goes on: anybody, but those who sleep because of what began before it. Those that have begun beside it
+   * since took what follows it for explored, so they count for nothing any more.
+   */
   private threw(node: SharedNode, step: WakeStep, others: readonly WakeStep[]): void {
     node.thrown |= 1 << step.tid;
     const at = node.asleep.findIndex(({ tid }) => tid === step.tid);
-    const before = node.asleep.slice(0, at);
-    const free = others.filter(
-      ({ tid }) => ((node.enabled >>> tid) & 1) !== 0 && !before.some((earlier) => earlier.tid === tid),
-    );
-    // One that has begun beside it took it for explored, so it begins again; else one that has not.
-    const later = node.asleep.slice(at + 1);
-    const next = free.find(({ tid }) => !later.some((begun) => begun.tid === tid)) ?? free[0];
+    const later = at < 0 ? [] : node.asleep.splice(at).slice(1);
+    const isAmong = (steps: readonly WakeStep[], tid: number): boolean => steps.some((other) => other.tid === tid);
+    const free = others.filter(({ tid }) => ((node.enabled >>> tid) & 1) !== 0 && !isAmong(node.asleep, tid));
+    node.asleep.push(step);
+    const next = free.find(({ tid }) => !isAmong(later, tid)) ?? free[0];
     if (next === undefined) return;
     const rest = node.branches.filter(({ tid }) => tid !== next.tid);
     node.branches.splice(0, node.branches.length, { ...next, children: [] }, ...rest);

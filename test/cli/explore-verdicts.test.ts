@@ -71,7 +71,11 @@ describe('what explore says of the models', () => {
     expect(code).toBe(0);
     expect(summary).toMatchObject({ verdict: 'PROVED' });
     const [one] = summary.explorations;
-    expect(one).toMatchObject({ guarantee: `exhaustive: ${executions} executions`, violations: [] });
+    // Processes that share the search may see one twice.
+    const [, seen] = /^exhaustive: (\d+) executions$/.exec(one!.guarantee!)!;
+    expect(Number(seen)).toBeGreaterThanOrEqual(executions);
+    expect(Number(seen)).toBeLessThan(executions * 1.1 + 1);
+    expect(one!.violations).toEqual([]);
     expect(one!.phases.find((phase) => phase.name === 'dpor')).toMatchObject({ complete: true });
   });
 

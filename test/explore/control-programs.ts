@@ -292,7 +292,7 @@ export const noStep = program([
 export const blockedOutOfSight = program([
   (task) => {
     load(task, X);
-    Atomics.wait(task.mem, X, 0);
+    for (;;);
   },
 ]);
 export const catchesEverything = program(

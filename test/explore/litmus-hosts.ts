@@ -6,6 +6,9 @@ import type { Finding } from '../../src/explore/subject.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import type { CellPlan } from '../../src/scenario/plan.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';
+import { expectationOf } from '../../src/torture/result.ts';
+import { arenaWords } from '../../src/world/size.ts';
+import { attachWorld } from '../../src/world/world.ts';
 
 export const LITMUS = [
   'seed-madvise-around-register',
@@ -20,11 +23,20 @@ export function litmusPlanOf(name: string, strategy: string): CellPlan {
   return resolveCells(loadScenario(file), { strategies: [strategy] })[0]!;
 }
 
-export async function withLitmus<T>(plan: CellPlan, use: (host: Host) => T): Promise<T> {
+/** What the litmus file says that a design earns. */
+export function expectedOf(plan: CellPlan): { readonly must: readonly string[]; readonly may: readonly string[] } {
+  return expectationOf(attachWorld(plan, new SharedArrayBuffer(arenaWords(plan) * 4)));
+}
+
+export async function withLitmus<T>(
+  plan: CellPlan,
+  use: (host: Host) => T,
+  maxSteps: number = LITMUS_MAX_STEPS,
+): Promise<T> {
   const subject = litmusSubject(plan);
   const host = await openHost({ kind: 'litmus', plan }, subject, {
     threads: subject.threads,
-    maxSteps: LITMUS_MAX_STEPS,
+    maxSteps,
     timeouts: 0,
     hangMs: 20_000,
     granularity: 'lock',

@@ -11,6 +11,7 @@ const phaseOf = (options: Partial<SampleOptions>, stopped: SearchJob[] = []) => 
       stopJobs: (which) => {
         for (const job of jobs) if (which(job)) stopped.push(job);
       },
+      tell: () => {},
       covered: () => {},
     },
   );
@@ -30,7 +31,7 @@ const report = (schedules: number, ended: boolean, found: readonly Found[] = [])
   complete: false,
   guarantee: null,
   coverage: null,
-  donated: null,
+  tree: [],
 });
 const foundAfter = (schedules: number): Found => ({
   finding: { oracle: 'assertion', object: '', text: 'wrong' },

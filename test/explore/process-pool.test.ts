@@ -43,6 +43,7 @@ const OPTIONS: PipelineOptions = {
   durationMs: 20_000,
   seed: 11,
   stopAtFirst: true,
+  maxSteps: 1000,
 };
 
 function run(
@@ -111,6 +112,20 @@ describe('processes that explore one program', () => {
     expect(state.tally.schedules).toBe(8000);
     expect(pool.restarts).toBe(1);
     expect(notes).toEqual([expect.stringMatching(/^process \d+ ended: SIGKILL; another one does its work again$/)]);
+  });
+
+  it('share the search of a tree, and begin it again when one of them is killed', async () => {
+    const pool = await open(writeProgram(dir, 'wide'), 2);
+    const ended = run(pool, { policy: 'dpor', durationMs: 3000 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    process.kill(pool.pids()[1]!, 'SIGKILL');
+    const state = await ended;
+    expect(state.tally.schedules).toBeGreaterThan(0);
+    expect(state).toMatchObject({ proved: false, guarantee: null });
+    expect(pool.restarts).toBe(1);
+    const proof = await run(await open(model('model-b-fix'), 2), { policy: 'dpor' });
+    expect(proof).toMatchObject({ proved: true });
+    expect(proof.guarantee).toMatch(/^exhaustive: 11\d executions$/);
   });
 
   it('end between two stretches when they are told to', async () => {

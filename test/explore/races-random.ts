@@ -39,7 +39,8 @@ function access(task: Task, { op, word }: Access): void {
     case 'load':
       return void load(task, a);
     case 'store':
-      return store(task, a, 1);
+      store(task, a, 1);
+      return;
     case 'add':
       return void add(task, a, 1);
     case 'cas':
@@ -48,7 +49,10 @@ function access(task: Task, { op, word }: Access): void {
 }
 
 function act(task: Task, action: Action): void {
-  if (!('body' in action)) return access(task, action);
+  if (!('body' in action)) {
+    access(task, action);
+    return;
+  }
   const run = (): void => {
     for (const one of action.body) access(task, one);
   };

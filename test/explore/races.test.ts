@@ -72,13 +72,17 @@ describe('programs with data races', () => {
     expect(seen.races).toEqual(words);
   });
 
-  test('a race shows in a schedule in which the two accesses are far apart', async () => {
-    const host = await open('writeUnderRead');
+  // One thread after the other: only the missing order tells.
+  test.each([
+    ['writeUnderRead', [0, 0, 1, 1]],
+    ['flaggedByAnother', [0, 1, 2]],
+    ['seqCountedPlain', [1, 1, 0, 0]],
+  ])('%s, with its accesses far apart', async (name, schedule) => {
+    const host = await open(name);
     try {
-      // One thread after the other: only the missing order tells.
-      const outcome = host.engine.run({ prefix: [0, 0, 1, 1], policy: pickerId('continue'), seed: 1 });
+      const outcome = host.engine.run({ prefix: schedule, policy: pickerId('continue'), seed: 1 });
       expect(outcome).toBe(OUTCOME.complete);
-      expect(host.engine.races!.list()).toHaveLength(1);
+      expect(host.engine.races!.list().map(({ word }) => host.subject.nameOf(word))).toEqual(['x']);
     } finally {
       await host.close();
     }

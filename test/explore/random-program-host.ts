@@ -11,10 +11,10 @@ import { type CodeOptions, randomCode } from './random-program-code.ts';
 export const MAX_STEPS = 100;
 
 /** Threads that run one random program after the other. */
-export async function openRandomHost(seed: number, threads: number, timeouts = 0): Promise<Host> {
+export async function openRandomHost(seed: number, threads: number, timeouts = 0, maxSteps = MAX_STEPS): Promise<Host> {
   const url = new URL(`./random-program.js?seed=${seed}&threads=${threads}`, import.meta.url).href;
   const subject = programSubject(`random ${seed}`, await loadProgram(url));
-  const options = { threads, maxSteps: MAX_STEPS, timeouts, hangMs: 20_000, granularity: 'lock' } as const;
+  const options = { threads, maxSteps, timeouts, hangMs: 20_000, granularity: 'lock' } as const;
   return openHost({ kind: 'program', url }, subject, options);
 }
 

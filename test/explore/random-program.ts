@@ -13,7 +13,16 @@ import {
   upWrite,
 } from '../../src/sync/rw-semaphore.ts';
 import type { Task } from '../../src/sync/task.ts';
-import { codeWords, INSTRUCTION as I, MEMORY_WORDS, RESULT, randomCode, resultOf, VAR, WORDS } from './random-program-code.ts';
+import {
+  codeWords,
+  INSTRUCTION as I,
+  MEMORY_WORDS,
+  RESULT,
+  randomCode,
+  resultOf,
+  VAR,
+  WORDS,
+} from './random-program-code.ts';
 
 /**
  * A small random program, made from the seed in this module's URL (`?seed=7&threads=3`). What its threads do stands in the shared
@@ -40,21 +49,27 @@ export const setup = (mem: Memory): void => setupCode(mem, randomCode(seed, coun
 const variable = (n: number): Addr => (VAR + n) as Addr;
 
 type Step = (task: Task, object: number, value: number, acc: number) => number;
-const nothing = (acc: number): number => acc;
+/** A step without a result leaves what was read last. */
+const quiet =
+  (step: (task: Task, object: number, value: number) => void): Step =>
+  (task, object, value, acc) => {
+    step(task, object, value);
+    return acc;
+  };
 const mutex = (n: number): Addr => WORDS.mutexes[n];
 
 const STEPS: Record<number, Step> = {
   [I.load]: (task, v) => load(task, variable(v)),
-  [I.store]: (task, v, value, acc) => nothing((store(task, variable(v), value), acc)),
+  [I.store]: quiet((task, v, value) => store(task, variable(v), value)),
   [I.add]: (task, v, value) => add(task, variable(v), value),
   [I.cas]: (task, v, value) => compareExchange(task, variable(v), value, value + 2),
-  [I.lock]: (task, m, _, acc) => nothing((mutexLock(task, mutex(m)), acc)),
-  [I.unlock]: (task, m, _, acc) => nothing((mutexUnlock(task, mutex(m)), acc)),
-  [I.downRead]: (task, _o, _v, acc) => nothing((downRead(task, WORDS.rwsem), acc)),
-  [I.upRead]: (task, _o, _v, acc) => nothing((upRead(task, WORDS.rwsem), acc)),
-  [I.downWrite]: (task, _o, _v, acc) => nothing((downWrite(task, WORDS.rwsem), acc)),
-  [I.upWrite]: (task, _o, _v, acc) => nothing((upWrite(task, WORDS.rwsem), acc)),
-  [I.downgrade]: (task, _o, _v, acc) => nothing((downgradeWrite(task, WORDS.rwsem), acc)),
+  [I.lock]: quiet((task, m) => mutexLock(task, mutex(m))),
+  [I.unlock]: quiet((task, m) => mutexUnlock(task, mutex(m))),
+  [I.downRead]: quiet((task) => downRead(task, WORDS.rwsem)),
+  [I.upRead]: quiet((task) => upRead(task, WORDS.rwsem)),
+  [I.downWrite]: quiet((task) => downWrite(task, WORDS.rwsem)),
+  [I.upWrite]: quiet((task) => upWrite(task, WORDS.rwsem)),
+  [I.downgrade]: quiet((task) => downgradeWrite(task, WORDS.rwsem)),
   [I.wait]: (task, v, value) => wait(task, variable(v), value, Number.POSITIVE_INFINITY).length,
   [I.waitTimed]: (task, v, value) => wait(task, variable(v), value, 1).length,
   [I.notify]: (task, v, value) => notify(task, variable(v), value),

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot, shippedScenarios } from '../../src/cli/package-root.ts';
+import { openHost } from '../../src/explore/host.ts';
 import { resolveSubject } from '../../src/explore/open.ts';
 import { replaySchedule, replayTimes } from '../../src/explore/replay.ts';
 import {
@@ -21,7 +22,7 @@ import { packRuns, unpackRuns } from '../../src/explore/schedule-text.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';
-import { type Opened, opened, programSpec, recorded, tids, withProgram } from './recorded.ts';
+import { OPTIONS, type Opened, opened, programSpec, recorded, tids, withProgram } from './recorded.ts';
 
 const SEED = 20_140_909;
 const MODEL_B = '0x2,2x2,1x6,0x8,2x9,1x6';
@@ -137,12 +138,28 @@ describe('a replay file', () => {
     expect(beside).toContain('"url":"./src/a%20b%23.js#one"');
   });
 
-  it('of a litmus stands alone: the plan is in it', () => {
+  it('of a litmus stands alone: the plan is in it', async () => {
     const file = shippedScenarios(packageRoot()).find((one) => one.name === 'seed-madvise-around-register')!.file;
     const [plan] = resolveCells(loadScenario(file), { seed: 1, repeat: 1, strategies: ['private-count'] });
-    const subject = { kind: 'litmus', plan: plan! } as const;
-    const back = parseReplay(formatReplay({ ...replay, subject }, path()), path());
-    expect(back.subject).toEqual(subject);
+    const spec = { kind: 'litmus', plan: plan! } as const;
+    const subject = await resolveSubject(spec);
+    const host = await openHost(spec, subject, { ...OPTIONS, threads: subject.threads });
+    try {
+      writeReplayFile(path(), recorded({ ...host, spec }, '0x14,1x5'));
+      const back = readReplayFile(path());
+      expect(back.subject).toEqual(spec);
+      expect(back.finding.oracle).toBe('counter-underflow');
+      const again = await resolveSubject(back.subject);
+      expect(replayTimes(host.engine, again, back, 1).diverged).toBe(0);
+      expect(replayTimes(host.engine, subject, back, 20)).toMatchObject({ reproduced: 20, diverged: 0 });
+      const { picture } = drawReplay(host.engine, subject, back);
+      expect(picture.labels.length).toBeGreaterThan(5);
+      // The region enters the tree between the two walks of the section: the seed thread's race.
+      const racing = picture.steps.filter((step) => step.racing).map(({ op, object }) => `${op} ${object}`);
+      expect(racing).toEqual(['down_write umem_rwsem', 'down_read umem_rwsem']);
+    } finally {
+      await host.close();
+    }
   });
 
   it('has a name and a story', () => {
@@ -248,6 +265,14 @@ describe('a replay', () => {
     expect(racing).toEqual(['25 store mapping', '33 load mapping']);
     expect(picture.preemptions).toBe(3);
     expect(picture.finding).toEqual(replay.finding);
+  });
+
+  it('passes over two steps that race later, but whose order changes nothing', async () => {
+    await withProgram('../programs/model-a', (host) => {
+      const { picture } = drawReplay(host.engine, host.subject, recorded(host, '0x3,1x6,0x4'));
+      const racing = picture.steps.flatMap((step, i) => (step.racing ? [`${i + 1} ${step.op} ${step.object}`] : []));
+      expect(racing).toEqual(['5 store in_tree', '10 load in_tree']);
+    });
   });
 
   it('of a program that is gone says which', async () => {

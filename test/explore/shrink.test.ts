@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { packageRoot, shippedScenarios } from '../../src/cli/package-root.ts';
 import { races } from '../../src/explore/deciding.ts';
 import { followSchedule } from '../../src/explore/replay.ts';
-import { shrinkAndRecord } from '../../src/explore/replay-record.ts';
+import { describeFound, shrinkAndRecord } from '../../src/explore/replay-record.ts';
 import { OUTCOME } from '../../src/explore/sched.ts';
 import { packRuns } from '../../src/explore/schedule-text.ts';
 import { type RunWishes, shrink } from '../../src/explore/shrink.ts';
@@ -16,6 +16,7 @@ import { loadScenario } from '../../src/scenario/load.ts';
 import type { CellPlan, VerbPlan } from '../../src/scenario/plan.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';
 import { ACCESS, OP } from '../../src/sync/control.ts';
+import { allSchedules, FOUND, fakeRun, type Place } from './fake-runs.ts';
 import { foundBy, OPTIONS, type Opened, tids, withProgram } from './recorded.ts';
 
 const SEED = 20_140_910;
@@ -130,10 +131,68 @@ describe('shrinking', () => {
     await withProgram('../programs/model-b', (host) => {
       const found = foundBy(host, MODEL_B_FOUND[2]!);
       const how = { search: 'pos', seed: 3, schedules: 9738 };
-      const result = shrinkAndRecord({ ...host, options: OPTIONS, found, how }, budget())!;
+      const result = shrinkAndRecord({ ...host, options: OPTIONS, found, how }, budget(), budget(20_000))!;
       expect(result.repeats).toBe(true);
-      expect(result.replay).toMatchObject({ preemptions: 3, found: { ...how, shrunkFrom: { preemptions: 12 } } });
+      const shrunkFrom = { preemptions: 12, steps: 32 };
+      expect(result.replay).toMatchObject({ preemptions: 3, found: { ...how, shrunkFrom, fewest: true } });
+      expect(describeFound(result.replay)).toContain('no schedule with fewer than 3 preemptions shows it');
       expect(result.replay.operations).toHaveLength(result.replay.schedule.length);
+    });
+  });
+});
+
+describe('each stage of shrinking', () => {
+  it('has a part in it: what the failure does not depend on goes first, then most switches, then those that go only together', async () => {
+    await withProgram('replay-programs#bystander', (host) => {
+      const [past] = shrunkFrom(host, '2,0,2x2,1,2x2,1').stages;
+      expect(past).toEqual({ name: 'past', runs: 1, preemptions: 1, steps: 3 });
+    });
+    await withProgram('../programs/model-b', (host) => {
+      const { stages } = shrunkFrom(host, MODEL_B_FOUND[1]!);
+      expect(stages.map(({ name }) => name).slice(0, 5)).toEqual(['past', 'preemptions', 'order', 'threads', 'places']);
+      expect(stages[1]!.preemptions).toBeLessThan(6);
+      // A thread that is stopped just before its end runs on to it.
+      expect(stages[4]!.preemptions).toBeLessThan(stages[3]!.preemptions);
+    });
+  });
+
+  it('comes to the fewest preemptions there are, nearly always: against all schedules of small programs', () => {
+    const lengths = [3, 3, 2];
+    const all = [...allSchedules(lengths)];
+    const place = fc.integer({ min: 0, max: 7 }).map((n): Place => (n < 3 ? [0, n] : n < 6 ? [1, n - 3] : [2, n - 6]));
+    const rules = fc.array(fc.tuple(place, place), { minLength: 2, maxLength: 5 });
+    let cases = 0;
+    let missed = 0;
+    let byOrder = 0;
+    fc.assert(
+      fc.property(rules, fc.nat(), (given, pick) => {
+        const run = fakeRun(lengths, given);
+        const shows = all.filter((schedule) => run(schedule).findings.length > 0);
+        if (shows.length === 0) return;
+        const fewest = Math.min(...shows.map((schedule) => preemptionsOf(run(schedule).steps)));
+        const small = shrink(run, { finding: FOUND, schedule: shows[pick % shows.length]! }, budget(100_000))!;
+        expect(run(small.schedule).findings).toEqual([FOUND]);
+        cases++;
+        if (small.preemptions > fewest) missed++;
+        if (small.stages[2]!.preemptions < small.stages[1]!.preemptions) byOrder++;
+        expect(small.preemptions - fewest).toBeLessThanOrEqual(1);
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+    expect(cases).toBeGreaterThan(60);
+    expect(missed / cases).toBeLessThan(0.03);
+    expect(byOrder).toBeGreaterThan(5);
+  });
+});
+
+describe('wishes', () => {
+  it('that are not possible are owed, and granted with the next one of their thread', async () => {
+    await withProgram('replay-programs#twoLocks', ({ engine, subject }) => {
+      const { steps } = followSchedule(engine, subject, tids('0x3,1x4,0,1,0,1,2x2'));
+      expect(packRuns(steps.map((step) => step.tid))).toBe('0x3,1,0,1,0,1x3,2x6');
+      // One for all that a thread has: it goes on with that wherever it was stopped.
+      const all = followSchedule(engine, subject, [0, 0, 0, 1 | 32, 0, 2, 1, 0, 2, 1]);
+      expect(packRuns(all.steps.map((step) => step.tid))).toBe('0x3,1,0,2,1,0,2,1x3,2x4');
     });
   });
 });
@@ -232,7 +291,7 @@ describe('a litmus', () => {
     const finding = { oracle: 'counter-underflow', object: 'umem 3', text: '' };
     const small = await shrinkLitmus(
       more,
-      { finding, schedule: tids('0x14') },
+      { finding, schedule: tids('0x14,1x5') },
       { ...OPTIONS, maxSteps: 3000 },
       budget(),
     );

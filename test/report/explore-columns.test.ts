@@ -8,7 +8,8 @@ import { ACCESS, SEED_STEPS, seedPicture, step } from './explore-fixture.ts';
 const SEED = 20_140_911;
 const rows = (lines: readonly string[]): string[] => lines.filter((line) => /^ *\d+ /.test(line));
 /** What is in the columns, without the numbers. */
-const cells = (lines: readonly string[]): string[] => rows(lines).map((line) => line.replace(/^ *\d+ +[~>]* */, ''));
+const cells = (lines: readonly string[]): string[] =>
+  rows(lines).map((line) => line.replace(/^ *\d+ +[~>]* */, '').replace(/ +\|/, ' |'));
 
 describe('the columns of a schedule', () => {
   it('are drawn as the seed thread draws them, and the finding is the last line', () => {
@@ -86,6 +87,10 @@ describe('the columns of a schedule', () => {
       '32 ~> load in_tree -> 1 |',
       '43 load in_tree -> 1 ... 11 times |',
     ]);
+    const inTheMiddle = Array.from({ length: 11 }, () => step(0, 'load', 3, 0));
+    expect(
+      cells(raceColumns(seedPicture({ steps: [...inTheMiddle, step(1, 'relax')], race: [5, 11] }))).slice(0, 3),
+    ).toEqual(['load in_tree -> 0 ... 5 times |', 'load in_tree -> 0 |', 'load in_tree -> 0 ... 5 times |']);
   });
 
   it('stand for every step: none is lost, whatever repeats', () => {
