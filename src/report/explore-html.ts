@@ -73,10 +73,10 @@ function findingHtml({ finding, outcome }: Picture): string {
 }
 
 const navHtml = (rows: number): string => `<nav id="nav" aria-label="Steps" hidden>
-<button id="first" title="Before the first step (Home)" aria-label="First">&#x23ee;</button>
+<button id="first" title="Before the first step (Home)" aria-label="First">|&#x25c0;</button>
 <button id="back" title="A step back (left arrow)" aria-label="Back">&#x25c0;</button>
 <button id="on" title="A step on (right arrow)" aria-label="On">&#x25b6;</button>
-<button id="last" title="To the end (End)" aria-label="Last">&#x23ed;</button>
+<button id="last" title="To the end (End)" aria-label="Last">&#x25b6;|</button>
 <button id="switch" title="To the next preemption (s)">Next switch</button>
 <input id="slider" type="range" min="0" max="${rows}" value="${rows}" aria-label="Step">
 <output id="where" aria-live="polite"></output>

@@ -32,6 +32,11 @@ const SOURCES = {
     export const threads = [
       (task) => { store(task, 0, 1); if (load(task, 1) === 0) throw new Error('one was first'); throw new Error('two was first'); },
       (task) => { store(task, 1, 1); load(task, 0); }];`,
+  /** A flag that is set behind the data that it stands for, and read without looking at it. */
+  racy: `export const memory = 16;
+    export const threads = [
+      (task) => { task.mem[2] = 1; store(task, 0, 1); },
+      (task) => { load(task, 0); store(task, 1, task.mem[2]); }];`,
   /** Takes its own process down after a while, each time again. */
   dies: `let runs = 0; export const memory = 16;
     const body = (task) => { for (let i = 0; i < 6; i++) add(task, i, 1); if (++runs > 300) process.kill(process.pid, 'SIGKILL'); };

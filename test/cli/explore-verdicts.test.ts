@@ -122,6 +122,20 @@ describe('what explore says of the models', () => {
   });
 });
 
+describe('plain accesses', () => {
+  it('are looked at with --races, and without it the result says that they were not', async () => {
+    const racy = writeProgram(cwd, 'racy');
+    const { code, summary, dir } = await explored(racy, ['--races', '-d', '20s']);
+    expect(code).toBe(1);
+    expect(summary.explorations[0]!.violations[0]).toMatchObject({ oracle: 'data-race', object: 'word 2' });
+    expect(readFileSync(join(dir, 'violations/1/data-race.txt'), 'utf8')).toContain('BUG: KCSAN: data-race in');
+    expect(summary.caveat).not.toContain('--races');
+    const without = await explored(racy, ['-d', '20s']);
+    expect(without.code).toBe(0);
+    expect(without.summary.caveat).toContain('--races finds those that race');
+  });
+});
+
 describe('what a program does that goes on after a violation', () => {
   it('--all collects every distinct finding', async () => {
     const { code, summary } = await explored(writeProgram(cwd, 'two'), ['--all', '-d', '20s']);
