@@ -29,7 +29,8 @@ const UNKNOWN = -1;
  *   the others are carried on; those schedules are counted apart;
  * - a compareExchange, a trylock or a wait may turn out differently in the reversal than it did, so there it is taken to write, and some
  *   reversals are tried in vain: `redundant`;
- * - where nobody can run and a time-out has to help, all who could time out are tried, in every order;
+ * - where nobody can run and a time-out has to help, all who could time out are tried, in every order: sound, but two orders of time-outs that
+ *   commute count as two executions;
  * - where a schedule may spend time-outs, waits that may time out are ordered among each other and never sleep: sound, with repetitions.
  */
 export class Dpor implements Search {

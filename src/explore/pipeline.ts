@@ -69,6 +69,7 @@ const DEFAULT_BOUND = 2;
 const MAX_BOUND = 1000;
 
 const PROGRESS_MS = 250;
+const FIRST_CHECKPOINT_MS = 500;
 const CHECKPOINT_MS = 2000;
 const RATE_WINDOW_MS = 3000;
 
@@ -89,7 +90,7 @@ export class Pipeline {
   private proved: boolean;
   private phase: Phase | null = null;
   private phaseBegunAt = 0;
-  private nextCheckpointAt = performance.now() + CHECKPOINT_MS;
+  private nextCheckpointAt = performance.now() + FIRST_CHECKPOINT_MS;
 
   constructor(pool: Pool, options: PipelineOptions, hooks: PipelineHooks, from: PipelineState) {
     this.pool = pool;

@@ -1,7 +1,6 @@
 import type { Memory } from '../memory/address.ts';
 import { ACCESS, OP, OP_INFO } from '../sync/control.ts';
 import { COUNT } from '../sync/rwsem-count.ts';
-import { TASK } from '../sync/task.ts';
 
 /**
  * The scheduler's own memory: one SharedArrayBuffer beside the arena, so that resetting the arena leaves it alone. Whoever holds the
@@ -222,7 +221,7 @@ export function enabledMask(sched: Sched, mem: Memory): number {
   const { s, threads } = sched;
   let mask = 0;
   for (let tid = 0; tid < threads; tid++) if (isEnabled(sched, s, mem, tid)) mask |= 1 << tid;
-  return mask;
+  return mask | queueingMask(sched, mem, mask);
 }
 
 function isEnabled(sched: Sched, s: Int32Array, mem: Memory, tid: number): boolean {
@@ -236,7 +235,7 @@ function isEnabled(sched: Sched, s: Int32Array, mem: Memory, tid: number): boole
     case OPS_DOWN_READ:
       return (mem[addr] & WRITER) === 0 && !writerQueued(sched, addr);
     case OPS_DOWN_WRITE:
-      return mem[addr] === 0 || (s[t + T.queued] === 0 && mem[addr] >= READER && queueingMatters(sched, mem, addr));
+      return mem[addr] === 0;
     case OPS_RESUME:
       return s[t + T.waiting] === 2 || (s[t + T.timed] !== 0 && s[H.timeoutsLeft] > 0);
     case OPS_UNTIL:
@@ -254,17 +253,27 @@ export function writerQueued({ s, threads }: Sched, addr: number): boolean {
 }
 
 /**
- * A queued writer keeps new readers out. That matters to a reader that holds something already: it can close a circle. For one
- * that holds nothing, "after the writer" is just another order, which is explored anyway; so a writer that must wait joins the
- * queue as a step of its own only while such a reader is about to ask.
+ * Writers for which it matters that they join the queue of their rwsem. A queued writer keeps new readers out and does nothing else, so
+ * moving it later in a schedule changes nothing but that the schedule may go on: every state in which a queued writer has a part
+ * in a deadlock is also reached by queueing at the very end. So it is a step of its own only where it would leave nobody who
+ * can go on: all who can are readers about to ask, each of them for an rwsem that a writer waits for and readers hold.
  */
-function queueingMatters({ s, threads }: Sched, mem: Memory, addr: number): boolean {
-  for (let tid = 0; tid < threads; tid++) {
-    const t = thread(tid);
-    if (s[t + T.op] !== OP.downRead || s[t + T.addr] !== addr || s[t + T.status] === STATUS.done) continue;
-    if (mem[s[t + T.task] + TASK.heldCount] > 0) return true;
+function queueingMask({ s, threads }: Sched, mem: Memory, enabled: number): number {
+  let writers = 0;
+  for (let m = enabled; m !== 0; m &= m - 1) {
+    const t = thread(lowestBit(m));
+    if (s[t + T.op] !== OPS_DOWN_READ) return 0;
+    const addr = s[t + T.addr];
+    let waiting = 0;
+    for (let tid = 0; tid < threads; tid++) {
+      const w = thread(tid);
+      if (s[w + T.op] !== OPS_DOWN_WRITE || s[w + T.addr] !== addr || s[w + T.status] === STATUS.done) continue;
+      if (mem[addr] >= READER && (mem[addr] & WRITER) === 0) waiting |= 1 << tid;
+    }
+    if (waiting === 0) return 0;
+    writers |= waiting;
   }
-  return false;
+  return writers;
 }
 
 /** A word that the spinning thread read was written since. */

@@ -19,9 +19,13 @@ const summaryOf = (dir: string): ExploreSummary =>
 const statusOf = (dir: string): string =>
   (JSON.parse(readFileSync(join(cwd, dir, 'run.json'), 'utf8')) as { status: string }).status;
 
-/** Resolves when an exploration has written what it would go on from. */
-async function untilCheckpoint(dir: string): Promise<void> {
-  while (!existsSync(join(cwd, dir, 'checkpoint.json'))) await new Promise((resolve) => setTimeout(resolve, 50));
+/** Resolves when an exploration has written that it has run schedules. */
+async function untilItRuns(dir: string): Promise<void> {
+  const file = join(cwd, dir, 'checkpoint.json');
+  const hasRun = (): boolean =>
+    existsSync(file) &&
+    (JSON.parse(readFileSync(file, 'utf8')) as Checkpoint).explorations[0]!.state!.tally.schedules > 0;
+  while (!hasRun()) await new Promise((resolve) => setTimeout(resolve, 30));
 }
 
 /** Processes that a process has started, as Linux tells them. */
@@ -43,7 +47,7 @@ describe('an exploration that is interrupted', () => {
     const args = ['wide.mjs', '--policy', 'pos', '--schedules', '60k', '--seed', '5'];
     const first = await explore([...args, '-o', 'one', '-q'], {
       cwd,
-      during: (child) => void untilCheckpoint('one').then(() => child.kill('SIGINT')),
+      during: (child) => void untilItRuns('one').then(() => child.kill('SIGINT')),
     });
     expect(first.code, first.stderr).toBe(130);
     const before = summaryOf('one');
@@ -58,7 +62,7 @@ describe('an exploration that is interrupted', () => {
     expect(checkpoint.explorations[0]!.state!.tally.schedules).toBe(done);
 
     // Beyond the batches that were begun, so that the schedules are those of one run.
-    const asked = Math.ceil(done / 1000) * 1000 + 15_000;
+    const asked = checkpoint.explorations[0]!.state!.sampler!.next + 500;
     const second = await exploreHere(['--resume', 'one', '--schedules', String(asked), '-o', 'two', '-q'], { cwd });
     expect(second.code, second.stderr).toBe(0);
     const after = summaryOf('two');
@@ -97,11 +101,11 @@ describe('an exploration that is interrupted', () => {
   it.runIf(process.platform === 'linux')('survives that one of its processes is killed', async () => {
     let killed = 0;
     const run = await explore(
-      ['wide.mjs', '--policy', 'pos', '--schedules', '30k', '--seed', '5', '--jobs', '2', '-o', 'one', '-q'],
+      ['wide.mjs', '--policy', 'pos', '--schedules', '15k', '--seed', '5', '--jobs', '2', '-o', 'one', '-q'],
       {
         cwd,
         during: (child) =>
-          void untilCheckpoint('one').then(() => {
+          void untilItRuns('one').then(() => {
             killed = childrenOf(child.pid!)[0]!;
             process.kill(killed, 'SIGKILL');
           }),
@@ -109,7 +113,7 @@ describe('an exploration that is interrupted', () => {
     );
     expect(run.stderr).toContain(`process ${killed} ended: SIGKILL; another one does its work again`);
     expect(run.code, run.stderr).toBe(0);
-    expect(summaryOf('one').explorations[0]).toMatchObject({ verdict: 'NO-VIOLATION', schedules: 30_000, restarts: 1 });
+    expect(summaryOf('one').explorations[0]).toMatchObject({ verdict: 'NO-VIOLATION', schedules: 15_000, restarts: 1 });
   });
 
   it('progress goes to stderr, and the result alone to stdout', async () => {

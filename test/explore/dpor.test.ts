@@ -93,9 +93,9 @@ async function openModel(name: string): Promise<{ host: Host; threads: number }>
 }
 
 /**
- * 9 and 112 inequivalent executions exist of the fixed models, and these are all. The text for SPIN in which they were counted differs from ours in three ways that make no
- * difference: reading whether the umem is in the tree is a step of its own in both; our down_read and up_read touch the same word, but commute
- * as readers do; and what it does in one d_step under the mutex is several steps of ours, which nobody can come between.
+ * 9 and 112 inequivalent executions are known of the fixed models in the formulation that other tools were measured on; ours, with some steps cut
+ * differently, has as many. Plain search over the first (10,447 schedules) meets the same 9 classes. Over the second it would not end; all 159,238
+ * schedules with up to 4 preemptions meet the same 112, and 298,878 random ones 97 of these and no other.
  */
 test.each([
   { name: 'model-a-fix', executions: 9 },
