@@ -21,6 +21,9 @@ import {
 const MAX_FORCED_SPINS = 8;
 const FORCED_SPINS = H.scratch - 1;
 
+// Taken once: a thread that runs a user's program has something else in their place (program-guard.ts), and no hand-over may pay for it.
+const { load: atomicLoad, store: atomicStore, wait: atomicWait, notify: atomicNotify } = Atomics;
+
 /**
  * Chooses who takes the next step and notes it in the log; called by whoever holds the token, with every other thread parked before
  * a step. Returns a tid, or -1 when the schedule is over: `H.outcome` then says how.
@@ -131,19 +134,20 @@ export function resetSched(sched: Sched): void {
 /** Gives the token to `to` (-1: the driver) without waiting. */
 export function handOver({ s }: Sched, to: number): void {
   const word = turnWord(to);
-  Atomics.store(s, word, 1);
-  Atomics.notify(s, word, 1);
+  atomicStore(s, word, 1);
+  atomicNotify(s, word, 1);
 }
 
 /** Sleeps until this thread has the token; false when `timeoutMs` passed first. */
 export function awaitTurn({ s }: Sched, self: number, timeoutMs: number): boolean {
   const word = turnWord(self);
-  while (Atomics.load(s, word) === 0)
-    if (Atomics.wait(s, word, 0, timeoutMs) === 'timed-out') return Atomics.load(s, word) !== 0 && take(s, word);
+  while (atomicLoad(s, word) === 0)
+    if (atomicWait(s, word, 0, timeoutMs) === 'timed-out') return atomicLoad(s, word) !== 0 && take(s, word);
   return take(s, word);
 }
 
+/** Only whoever has the token looks at this word again, so it may be taken back with a plain write: `handOver` orders it. */
 function take(s: Int32Array<SharedArrayBuffer>, word: number): true {
-  Atomics.store(s, word, 0);
+  s[word] = 0;
   return true;
 }

@@ -11,6 +11,7 @@ import { Sequence, type WakeNode, type WakeStep } from './dpor-wakeup.ts';
 import type { ScheduleRequest } from './engine.ts';
 import { HappensBefore } from './happens-before.ts';
 import { pickerId } from './policies/index.ts';
+import { QueuedWriters } from './queued-writers.ts';
 import { H, L, LOG_WORDS, lowestBit, OUTCOME, type Sched, type ScheduleOutcome } from './sched.ts';
 import type { Search } from './search.ts';
 
@@ -29,6 +30,7 @@ const UNKNOWN = -1;
  *   the others are carried on; those schedules are counted apart;
  * - a compareExchange, a trylock or a wait may turn out differently in the reversal than it did, so there it is taken to write, and some
  *   reversals are tried in vain: `redundant`;
+ * - deadlocks that only a queued writer closes are read off the schedules, and run beside the tree: see `QueuedWriters`;
  * - where nobody can run and a time-out has to help, all who could time out are tried, in every order: sound, but two orders of time-outs that
  *   commute count as two executions;
  * - where a schedule may spend time-outs, waits that may time out are ordered among each other and never sleep: sound, with repetitions.
@@ -39,6 +41,10 @@ export class Dpor implements Search {
   private readonly maxSteps: number;
   private readonly hb: HappensBefore;
   private readonly sequence: Sequence;
+  private readonly queued: QueuedWriters;
+  /** Schedules beside the tree, which are run once: deadlocks that only a queued writer closes. */
+  private readonly aside: number[][] = [];
+  private besideTree = false;
   /** The path that ran last: steps, and the nodes before them. */
   private depth = 0;
   private readonly tid: Int32Array;
@@ -77,6 +83,7 @@ export class Dpor implements Search {
     this.maxSteps = maxSteps;
     this.hb = new HappensBefore(threads, maxSteps);
     this.sequence = new Sequence(threads, maxSteps);
+    this.queued = new QueuedWriters(this.hb);
     const words = () => new Int32Array(maxSteps + 1);
     this.tid = words();
     this.op = words();
@@ -100,6 +107,9 @@ export class Dpor implements Search {
 
   next(): ScheduleRequest | null {
     if (this.ended || this.broken) return null;
+    const aside = this.aside.pop();
+    this.besideTree = aside !== undefined;
+    if (aside !== undefined) return { prefix: aside, policy: POLICY, seed: 1, lenientFrom: 0 };
     if (this.pendingStart !== null) {
       const request = this.pendingStart;
       this.pendingStart = null;
@@ -124,6 +134,7 @@ export class Dpor implements Search {
       this.broken = true;
       return;
     }
+    if (this.besideTree) return;
     const { s } = sched;
     if (s[H.forced] !== 0) this.forced = true;
     if (s[H.prefixLength] < this.planned) {
@@ -139,6 +150,7 @@ export class Dpor implements Search {
     // Races among the steps before are those of an earlier schedule.
     for (let i = this.from; i < this.hb.count; i++) this.reverseRaces(i);
     if (outcome === OUTCOME.threw) this.carryOn();
+    if (outcome !== OUTCOME.redundant) this.aside.push(...this.queued.near());
   }
 
   /** Explores another part of the search from now on. The one before has ended. */
