@@ -1,7 +1,7 @@
 import { createHandOffReader } from './hand-off.ts';
 import { executionHash } from './hash.ts';
 import { pickerId } from './policies/index.ts';
-import { bitCount, H, L, LOG_WORDS, OUTCOME, type Sched, type ScheduleOutcome } from './sched.ts';
+import { bitCount, H, L, LOG_WORDS, MAX_THREADS, OUTCOME, type Sched, type ScheduleOutcome } from './sched.ts';
 
 /** What was seen, as plain data that travels between processes and adds up. */
 export interface CoverageSnapshot {
@@ -191,12 +191,15 @@ function createStore(keepMax: number): Store {
   };
 }
 
+/** A step always has one. */
+const LOG2 = Array.from({ length: MAX_THREADS + 1 }, (_, branches) => Math.log2(Math.max(1, branches)));
+
 /** log2 of the product of the branches on the way: the mean of the products over random walks is the number of schedules. */
 function treeBits({ s, log }: Sched): number {
   let bits = 0;
   for (let i = 0; i < s[H.steps]; i++) {
     const branches = bitCount(s[log + i * LOG_WORDS + L.enabled]);
-    if (branches > 1) bits += Math.log2(branches);
+    bits += LOG2[branches]!;
   }
   return bits;
 }

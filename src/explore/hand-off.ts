@@ -1,5 +1,6 @@
 import { ACCESS } from '../sync/control.ts';
 import { H, L, LOG_WORDS, type Sched } from './sched.ts';
+import { WordTable } from './word-table.ts';
 
 /**
  * A hand-off: one thread touches an object, and the next that does something to it which does not commute is another. Named by the
@@ -14,36 +15,35 @@ export interface HandOffReader {
   read(sched: Sched, each: (pair: number) => void): void;
 }
 
+/** Of each word: the step that wrote it last, and the last that read it since, each + 1; 0 none. */
+const E = { write: 0, read: 1 } as const;
+
 export function createHandOffReader(): HandOffReader {
-  /** By word: step that wrote it last, and the last that read it since; -1 none. */
-  const lastWrite = new Map<number, number>();
-  const lastRead = new Map<number, number>();
+  const words = new WordTable(2);
   return {
-    read(sched, each) {
-      const { s, log } = sched;
-      lastWrite.clear();
-      lastRead.clear();
-      const tell = (from: number, at: number): void => {
-        const before = log + from * LOG_WORDS;
-        if (s[before + L.tid] === s[at + L.tid]) return;
-        each(handOff(s[at + L.addr], s[before + L.op], s[before + L.tid], s[at + L.op], s[at + L.tid]));
-      };
-      for (let i = 0; i < s[H.steps]; i++) {
+    read({ s, log }, each) {
+      const steps = s[H.steps];
+      words.clear(steps);
+      const { data } = words;
+      for (let i = 0; i < steps; i++) {
         const at = log + i * LOG_WORDS;
         const access = s[at + L.access];
         if (access === ACCESS.local) continue;
         const addr = s[at + L.addr];
-        const write = lastWrite.get(addr);
-        if (access === ACCESS.read) {
-          if (write !== undefined) tell(write, at);
-          lastRead.set(addr, i);
-          continue;
-        }
+        const entry = words.entryOf(addr);
         // A write conflicts with the last read of the word if there is one since the last write, else with that.
-        const before = lastRead.get(addr) ?? write;
-        if (before !== undefined) tell(before, at);
-        lastRead.delete(addr);
-        lastWrite.set(addr, i);
+        const from =
+          access === ACCESS.write && data[entry + E.read] !== 0 ? data[entry + E.read] : data[entry + E.write];
+        if (from !== 0) {
+          const before = log + (from - 1) * LOG_WORDS;
+          const [tid, fromTid] = [s[at + L.tid], s[before + L.tid]];
+          if (fromTid !== tid) each(handOff(addr, s[before + L.op], fromTid, s[at + L.op], tid));
+        }
+        if (access === ACCESS.read) data[entry + E.read] = i + 1;
+        else {
+          data[entry + E.write] = i + 1;
+          data[entry + E.read] = 0;
+        }
       }
     },
   };

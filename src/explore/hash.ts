@@ -1,20 +1,10 @@
 import { ACCESS } from '../sync/control.ts';
 import { mix32 } from './random-stream.ts';
 import { H, L, LOG_WORDS, MAX_THREADS, type Sched } from './sched.ts';
+import { WordTable } from './word-table.ts';
 
-/** What is known of a word while a log is read; one entry of an open hash table each. */
-const E = {
-  addr: 0,
-  /** Log that the entry belongs to: entries of earlier ones count as free. */
-  generation: 1,
-  /** Name of the last step that wrote it, 0 before. */
-  write: 2,
-} as const;
-const ENTRY_WORDS = 3;
-
-let table = new Int32Array(0);
-let mask = 0;
-let generation = 0;
+/** Of each word: the name of the last step that wrote it, 0 before. */
+const lastWrites = new WordTable(1);
 let eventNames = new Int32Array(0);
 const counts = new Int32Array(MAX_THREADS);
 
@@ -52,10 +42,11 @@ export function executionHash(sched: Sched): number {
       sumB += Math.imul(eventNames[s[at + L.cause]], 0x2c1b3c6d);
     }
     if (access !== ACCESS.local) {
-      const e = entryOf(addr);
-      sumA += Math.imul(table[e + E.write], 0x297a2d39);
-      sumB += Math.imul(table[e + E.write], 0x4cf5ad43);
-      if (access === ACCESS.write) table[e + E.write] = name;
+      const entry = lastWrites.entryOf(addr);
+      const { data } = lastWrites;
+      sumA += Math.imul(data[entry], 0x297a2d39);
+      sumB += Math.imul(data[entry], 0x4cf5ad43);
+      if (access === ACCESS.write) data[entry] = name;
     }
     a = (a + mix32(sumA)) | 0;
     b = (b + mix32(sumB ^ 0x7f4a7c15)) | 0;
@@ -63,36 +54,9 @@ export function executionHash(sched: Sched): number {
   return (mix32(b ^ steps) & 0x1f_ffff) * 0x1_0000_0000 + (mix32(a) >>> 0);
 }
 
-/** Makes the tables ready for the log of `sched`: no more than half full. */
 function prepare({ s, maxSteps }: Sched): void {
   const steps = s[H.steps];
   if (eventNames.length < steps) eventNames = new Int32Array(maxSteps);
-  let slots = 64;
-  while (slots < 2 * steps) slots *= 2;
-  if (slots * ENTRY_WORDS > table.length) {
-    table = new Int32Array(slots * ENTRY_WORDS);
-    generation = 0;
-  }
-  mask = table.length / ENTRY_WORDS - 1;
-  // A table of 0 has no entry of this generation.
-  generation = (generation + 1) | 0;
-  if (generation === 0) {
-    table.fill(0);
-    generation = 1;
-  }
+  lastWrites.clear(steps);
   counts.fill(0);
-}
-
-/** The entry of a word, an empty one when the log has not touched it before. */
-function entryOf(addr: number): number {
-  for (let slot = mix32(addr) & mask; ; slot = (slot + 1) & mask) {
-    const e = slot * ENTRY_WORDS;
-    if (table[e + E.generation] !== generation) {
-      table[e + E.addr] = addr;
-      table[e + E.generation] = generation;
-      table[e + E.write] = 0;
-      return e;
-    }
-    if (table[e + E.addr] === addr) return e;
-  }
 }

@@ -308,3 +308,40 @@ export const catchesEverything = program(
   ],
   { setup: locks },
 );
+
+/** One deadlock of these is closed by a queued writer alone, in a state that the shortest schedules of its class do not pass through. */
+export const readersAndWriters = (() => {
+  const [r0, r1] = [A, B];
+  return program(
+    [
+      (task) => {
+        downWrite(task, r1);
+        downWrite(task, r0);
+        downRead(task, r0);
+        upRead(task, r0);
+        upWrite(task, r0);
+        upWrite(task, r1);
+      },
+      (task) => {
+        downRead(task, r1);
+        downRead(task, r1);
+        upRead(task, r1);
+        upRead(task, r1);
+      },
+      (task) => {
+        downRead(task, r0);
+        downRead(task, r0);
+        upRead(task, r0);
+        downRead(task, r0);
+        upRead(task, r0);
+        upRead(task, r0);
+      },
+    ],
+    {
+      setup(mem) {
+        rwsemInit(mem, r0, 0);
+        rwsemInit(mem, r1, 0);
+      },
+    },
+  );
+})();
