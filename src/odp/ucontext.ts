@@ -41,6 +41,8 @@ export interface Ucontext {
   readonly umemStride: number;
   readonly slab: Slab;
   readonly depotLock: DepotLock;
+  /** The strategy's parameters, all of them. */
+  readonly params: Readonly<Record<string, number>>;
 }
 
 export interface OdpOptions {
@@ -48,6 +50,8 @@ export interface OdpOptions {
   readonly mms: number;
   readonly threads: number;
   readonly words: Strategy['words'];
+  /** Values for the strategy's parameters; those left out have their defaults. */
+  readonly params?: Readonly<Record<string, number>>;
 }
 
 const MAGAZINE = 4;
@@ -73,6 +77,8 @@ export function odpViews(
   depotLock: DepotLock,
 ): Ucontext[] {
   const { regions } = layout;
+  const params: Record<string, number> = {};
+  for (const [name, spec] of Object.entries(strategy.params)) params[name] = o.params?.[name] ?? spec.default;
   const slab = slabView(regions, 'odp.slab', mrSlots(o) - 1, o.threads, MAGAZINE);
   return mms.map((mm, i) => {
     const addr = at(regions['odp.ucontext']!.base, i * regions['odp.ucontext']!.stride);
@@ -88,6 +94,7 @@ export function odpViews(
       umemStride: regions['odp.umem']!.stride,
       slab,
       depotLock,
+      params,
     };
   });
 }

@@ -67,7 +67,7 @@ function sizes(plan: CellPlan, given?: Strategy): Sizes {
   const threads = plan.threads.length;
   if (threads > MAX_THREADS) throw new RangeError(`${threads} threads, at most ${MAX_THREADS}`);
   const { memory, hca } = plan;
-  const odp: OdpOptions = { mrs: hca.mrs, mms: memory.mms, threads, words: strategy.words };
+  const odp: OdpOptions = { mrs: hca.mrs, mms: memory.mms, threads, words: strategy.words, params: plan.params };
   const mkeys = mrSlots(odp);
   if (mkeys > MAX_MKEYS) throw new RangeError(`${hca.mrs} memory regions, at most ${MAX_MKEYS}`);
   if (memory.frames + threads * 16 >= MAX_FRAMES)
