@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { onOneCore } from '../src/explore/one-core.ts';
+import { allowedCores } from '../src/explore/process.ts';
 import { SCT_PROGRAMS, type SctProgram } from '../test/programs/sct/index.ts';
 import {
   bareHandOff,
@@ -30,30 +32,19 @@ const END = '<!-- generated: end -->';
 const SCT_LIMIT = 10_000;
 const MODEL_LIMIT = 60_000;
 
-/** Runs this again on one core; null when that has been done. Where it cannot be, the answer is "" and the caller goes on unpinned. */
-function pin(): string | null {
-  const allowed = /Cpus_allowed_list:\s*(\S+)/.exec(readStatus())?.[1] ?? '0';
-  const last = allowed.split(/[-,]/).at(-1)!;
-  const child = spawnSync('taskset', ['-c', last, process.execPath, ...process.argv.slice(1)], {
-    stdio: 'inherit',
-    env: { ...process.env, [PINNED]: last },
-  });
-  if (child.error !== undefined) return '';
+/** Runs this again on one core, as the processes of the command run; where it cannot be, here and unpinned. */
+async function onOneCoreOrHere(): Promise<void> {
+  const core = allowedCores().at(-1)!;
+  const { pinned, command, args } = onOneCore(core, process.execPath, process.argv.slice(1));
+  if (!pinned) return measure(false);
+  const env = { ...process.env, [PINNED]: '1' };
+  const child = spawnSync(command, args, { stdio: 'inherit', env });
   process.exitCode = child.status ?? 1;
-  return null;
 }
 
-function readStatus(): string {
-  try {
-    return readFileSync('/proc/self/status', 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-async function measure(pinnedTo: string): Promise<void> {
+async function measure(pinned: boolean): Promise<void> {
   const parts = [
-    heading(pinnedTo),
+    heading(pinned),
     await sctSection(quick ? 5 : 20),
     await createdSection(quick ? 3 : 20),
     await modelSection(),
@@ -74,9 +65,9 @@ function write(text: string): void {
   console.log(`${values.out} written`);
 }
 
-function heading(pinnedTo: string): string {
+function heading(pinned: boolean): string {
   const model = cpus()[0]?.model.trim() ?? 'an unknown CPU';
-  const where = pinnedTo === '' ? 'not pinned, because there is no taskset' : 'all threads on one core';
+  const where = pinned ? 'all threads on one core' : 'not pinned, because that is not possible there';
   return `Made by
 
     npm run build && node dist/bench/explore-figures.js${quick ? ' --quick' : ''}
@@ -236,5 +227,5 @@ function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${what}\n`);
 }
 
-const core = process.env[PINNED] ?? pin();
-if (core !== null) await measure(core);
+if (process.env[PINNED] === undefined) await onOneCoreOrHere();
+else await measure(true);

@@ -7,6 +7,7 @@ import { type TreeOptions, TreePhase } from './pipeline-tree.ts';
 import { addTally, noTally, type SamplePolicy, type Tally, type TreeSearch } from './process-messages.ts';
 import { createRate, type ExploreProgress } from './progress.ts';
 import { findingKey } from './search.ts';
+import type { Finding } from './subject.ts';
 
 export interface PipelineOptions {
   readonly policy: Policy;
@@ -18,6 +19,8 @@ export interface PipelineOptions {
   readonly durationMs: number;
   readonly seed: number;
   readonly stopAtFirst: boolean;
+  /** With `stopAtFirst` off: a finding that ends it all the same. */
+  readonly wanted?: (finding: Finding) => boolean;
   readonly maxSteps: number;
 }
 
@@ -156,9 +159,15 @@ export class Pipeline {
       this.proved ||
       this.hooks.signal.aborted ||
       (stopAtFirst && this.found.size > 0) ||
+      this.hasWanted(this.found) ||
       this.elapsed() >= durationMs ||
       (schedules !== null && this.tally.schedules >= schedules)
     );
+  }
+
+  private hasWanted(found: ReadonlyMap<string, PhaseFound>): boolean {
+    const { wanted } = this.options;
+    return wanted !== undefined && [...found.values()].some((one) => wanted(one.finding));
   }
 
   private async runPolicy(policy: Policy): Promise<void> {
@@ -239,7 +248,7 @@ export class Pipeline {
     const left = this.options.durationMs * until - this.elapsed();
     const timer = setTimeout(() => this.pool.stop(), Math.max(0, left));
     const watch = setInterval(() => {
-      if (this.enough(until) || (mayFlatten && this.coverage.flat())) this.pool.stop();
+      if (this.enough(until) || this.hasWanted(phase.found) || (mayFlatten && this.coverage.flat())) this.pool.stop();
     }, PROGRESS_MS / 5);
     try {
       await this.pool.run(phase);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onOneCore } from './one-core.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 
 /** A process that explores, as the command sees it. */
@@ -30,21 +30,16 @@ function entryFile(): string {
   return file;
 }
 
-/**
- * Starts a process that explores. Pinned to one core: a hand-over between two threads costs a tenth there, since neither core has to be
- * woken. `core` -1 leaves it to the system.
- */
+/** Starts a process that explores, its threads on one core (see one-core.ts); `core` -1 leaves that to the system. */
 export function startProcess(core: number, events: ProcessEvents): ExploreProcess {
   const node = [...process.execArgv.filter((arg) => !arg.startsWith('--inspect')), entryFile()];
-  const taskset = core < 0 ? null : tasksetPath();
-  const [command, args] =
-    taskset === null ? [process.execPath, node] : [taskset, ['-c', String(core), process.execPath, ...node]];
+  const { pinned, command, args } = onOneCore(core, process.execPath, node);
   const child = spawn(command, args, {
     // What a program prints would flood the terminal, thousands of times a second.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
   });
-  return watched(child, taskset === null ? -1 : core, events);
+  return watched(child, pinned ? core : -1, events);
 }
 
 function watched(child: ChildProcess, core: number, events: ProcessEvents): ExploreProcess {
@@ -83,25 +78,6 @@ function lastLines(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const error = lines.findLast((line) => /^\s*(?:[A-Z]\w*)?Error\b|FATAL ERROR/.test(line));
   return (error ?? lines.at(-1) ?? '').trim();
-}
-
-let taskset: string | null | undefined;
-
-function tasksetPath(): string | null {
-  if (taskset !== undefined) return taskset;
-  taskset = null;
-  if (process.platform !== 'linux') return null;
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const file = join(folder, 'taskset');
-    try {
-      accessSync(file, constants.X_OK);
-      taskset = file;
-      break;
-    } catch {
-      // Not here.
-    }
-  }
-  return taskset;
 }
 
 /** Cores on which this process may run, by number; where the system does not say, as many as there are, unpinned (-1). */

@@ -71,6 +71,8 @@ export class Stepper implements Control {
    * the program of this schedule.
    */
   serve(prepare: () => () => void): void {
+    // Of what a program throws only the message is kept, and a schedule that finds something is to cost no more than another.
+    Error.stackTraceLimit = 0;
     for (;;) {
       awaitTurn(this.sched, this.tid, Number.POSITIVE_INFINITY);
       if (this.s[H.stop] !== 0) return;

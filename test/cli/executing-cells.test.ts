@@ -88,7 +88,18 @@ describe('executing cells', () => {
       'run.json',
       'summary.json',
       'timelines.txt',
+      'violations',
     ]);
+    // Each record has a folder of its own, whatever its signature.
+    expect(readdirSync(join(dir, 'violations')).sort()).toEqual(['1', '2', '3']);
+    for (const nth of [1, 2, 3]) {
+      const folder = join(dir, 'violations', String(nth));
+      expect(readdirSync(folder).sort()).toEqual(['timeline.txt', 'violation.json']);
+      expect(JSON.parse(readFileSync(join(folder, 'violation.json'), 'utf8'))).toEqual(
+        JSON.parse(JSON.stringify(underflow({ nth, strategy: 'private-count', seed: 5 }))),
+      );
+      expect(readFileSync(join(folder, 'timeline.txt'), 'utf8')).toContain(`counter-underflow #${nth} in seed`);
+    }
     const summary = validateSummary(JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')));
     expect(summary).toMatchObject({ verdict: 'FAILURE', exitCode: 1, seed: 5, records: { written: 3, lost: 0 } });
     const run = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as {
