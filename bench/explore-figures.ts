@@ -15,6 +15,7 @@ import {
   searchOf,
   withProgram,
 } from './explore-measure.ts';
+import { program, WALL_ROWS, wallOf } from './explore-wall.ts';
 
 /** Writes docs/explore-figures.md: what the schedule explorer finds, how soon, and how fast it is. */
 const { values } = parseArgs({
@@ -25,32 +26,82 @@ const { values } = parseArgs({
 });
 const { quick } = values;
 
-/** Set in the process that is pinned: it does not pin itself again. */
-const PINNED = 'ODPTORTURE_FIGURES_PINNED';
+/** Set in the process that is started for what is measured on one core. */
+const INNER = 'ODPTORTURE_FIGURES_INNER';
+const PROCESSES = 2;
 const BEGIN = '<!-- generated: begin -->';
 const END = '<!-- generated: end -->';
 const SCT_LIMIT = 10_000;
 const MODEL_LIMIT = 60_000;
 
-/** Runs this again on one core, as the processes of the command run; where it cannot be, here and unpinned. */
-async function onOneCoreOrHere(): Promise<void> {
-  const core = allowedCores().at(-1)!;
-  const { pinned, command, args } = onOneCore(core, process.execPath, process.argv.slice(1));
-  if (!pinned) return measure(false);
-  const env = { ...process.env, [PINNED]: '1' };
-  const child = spawnSync(command, args, { stdio: 'inherit', env });
-  process.exitCode = child.status ?? 1;
-}
-
-async function measure(pinned: boolean): Promise<void> {
+/** The sections that are measured in one process, on one core: they are printed by a process that is started for them. */
+async function pinnedSections(): Promise<string> {
   const parts = [
-    heading(pinned),
     await sctSection(quick ? 5 : 20),
     await createdSection(quick ? 3 : 20),
     await modelSection(),
     await rateSection(quick ? 1000 : 4000),
   ];
+  return parts.join('\n\n');
+}
+
+async function measure(): Promise<void> {
+  const { pinned, command, args } = onOneCore(allowedCores().at(-1)!, process.execPath, process.argv.slice(1));
+  const child = spawnSync(command, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    env: { ...process.env, [INNER]: '1' },
+  });
+  if (child.status !== 0) throw new Error(`measuring ended with ${child.status ?? child.signal}`);
+  const parts = [
+    heading(pinned),
+    child.stdout.trimEnd(),
+    await commandRates(quick ? 20_000 : 300_000),
+    await wallSection(),
+  ];
   write(`${BEGIN}\n${parts.join('\n\n')}\n${END}\n`);
+}
+
+/** Both processes together, by the command itself. */
+async function commandRates(schedules: number): Promise<string> {
+  const rows: string[][] = [];
+  for (const [model, policy] of [
+    ['A', 'random'],
+    ['A', 'pos'],
+    ['B', 'pos'],
+    ['B', 'mix'],
+  ] as const) {
+    progress(`rate of the command: ${model}, ${policy}`);
+    const target = program(`model-${model.toLowerCase()}`);
+    const args = [target, '--policy', policy, '--all', '--schedules', `${schedules}`, '-j', `${PROCESSES}`];
+    const { exploration } = await wallOf(args);
+    rows.push([model, LABELS[policy], grouped(exploration.schedules), round(exploration.perSecond)]);
+  }
+  return `The command itself, \`explore --all --schedules N\`, with ${PROCESSES} processes on ${allowedCores().length} cores: sampling, judging and
+counting what is covered, without its start.
+
+${table(['model', 'policy', 'schedules', 'schedules/s'], rows, 2)}`;
+}
+
+async function wallSection(): Promise<string> {
+  const rows: string[][] = [];
+  for (const [name, args] of WALL_ROWS) {
+    progress(`wall time of ${name}`);
+    const { seconds, exploration } = await wallOf([...args, '-j', `${PROCESSES}`]);
+    const { verdict, guarantee, schedules, violations } = exploration;
+    const [first] = violations;
+    const what =
+      first === undefined
+        ? (guarantee ?? exploration.why)
+        : `${first.oracle}, ${first.preemptions} preemption${first.preemptions === 1 ? '' : 's'}${first.fewest ? ', the fewest possible' : ''}`;
+    rows.push([name, verdict, what, grouped(schedules), seconds.toFixed(2)]);
+  }
+  return `## Time to a verdict
+
+\`odptorture explore TARGET\` with its defaults (bound, DPOR, sampling; 60 s at most) and ${PROCESSES} processes: from the start of the command
+to its end, with what it takes to load, to make a finding small, to show that fewer preemptions are not enough, and to write it down.
+
+${table(['target', 'verdict', 'what was shown', 'schedules', 'seconds'], rows, 3)}`;
 }
 
 /** Replaces what is between the marks, or writes the whole file. */
@@ -67,7 +118,7 @@ function write(text: string): void {
 
 function heading(pinned: boolean): string {
   const model = cpus()[0]?.model.trim() ?? 'an unknown CPU';
-  const where = pinned ? 'all threads on one core' : 'not pinned, because that is not possible there';
+  const where = pinned ? 'all threads of a process on one core' : 'not pinned, because that is not possible there';
   return `Made by
 
     npm run build && node dist/bench/explore-figures.js${quick ? ' --quick' : ''}
@@ -212,6 +263,7 @@ function schedulesCell({ seeds, found }: FirstBugs): string {
   return found.length === seeds ? round(mean) : `${round(mean)} (${found.length})`;
 }
 
+const grouped = (n: number): string => n.toLocaleString('en');
 const round = (x: number): string => (x < 100 ? x.toFixed(1) : x.toLocaleString('en', { maximumFractionDigits: 0 }));
 
 /** A Markdown table whose source is aligned; the first `texts` columns lean to the left. */
@@ -227,5 +279,5 @@ function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${what}\n`);
 }
 
-if (process.env[PINNED] === undefined) await onOneCoreOrHere();
-else await measure(true);
+if (process.env[INNER] === undefined) await measure();
+else console.log(await pinnedSections());

@@ -8,10 +8,11 @@ import { explorationOf } from '../explore/pipeline-verdict.ts';
 import { allowedCores } from '../explore/process.ts';
 import type { Minimized } from '../explore/process-messages.ts';
 import type { ExploreProgress } from '../explore/progress.ts';
+import type { RaceTotals } from '../explore/race-log.ts';
 import { writeReplayFile } from '../explore/replay-file.ts';
 import { raceColumns } from '../report/explore-columns.ts';
 import { raceHtml } from '../report/explore-html.ts';
-import { REPLAY_FILE } from '../report/explore-result.ts';
+import { RACE_FILE, REPLAY_FILE } from '../report/explore-result.ts';
 import { kcsanReport } from '../report/kcsan.ts';
 import { makeFolders } from '../results/folder.ts';
 import type { RunStore } from '../results/store.ts';
@@ -93,7 +94,8 @@ export async function exploreOne(context: OneContext): Promise<One> {
     for (const thread of pool.facts.unseen)
       note(`thread '${thread}' took no step that the scheduler sees: it was explored as one piece`);
     const state = await pipeline.run();
-    const shown = await showAll(context, pool, state.found);
+    if (settings.races) sayRaces(state.tally, notes, note);
+    const shown = await showAll(context, pool, state);
     const exploration = explorationOf({
       name: target.name,
       kind: target.kind,
@@ -116,13 +118,26 @@ export async function exploreOne(context: OneContext): Promise<One> {
   }
 }
 
+/** What the race detector saw, and what it did not: a report without races says how much was looked at. What it missed is said aloud. */
+function sayRaces(totals: RaceTotals, notes: string[], note: (text: string) => void): void {
+  const { seen, exempt, escapes, full, dropped } = totals;
+  const some = (n: number, what: string): string => (n === 0 ? '' : `; ${n.toLocaleString('en-US')} ${what}`);
+  const text =
+    `data races: ${seen.toLocaleString('en-US')} accesses looked at${some(exempt, 'declared racy on purpose')}` +
+    some(escapes, 'uses of the memory that it could not see: mem.buffer, mem.subarray(), iterators') +
+    some(full, 'schedules touched more words than there was room for, and were looked at up to there') +
+    some(dropped, 'races more than a schedule had room for');
+  if (escapes + full + dropped > 0) note(text);
+  else notes.push(text);
+}
+
 interface Shown {
   readonly violation: ExploreViolation;
   readonly picture: Picture;
 }
 
 /** Makes each finding small and writes its folder. */
-async function showAll(context: OneContext, pool: Pool, found: readonly PipelineFound[]): Promise<Shown[]> {
+async function showAll(context: OneContext, pool: Pool, { found, boundKept }: PipelineState): Promise<Shown[]> {
   const { settings } = context;
   const until = performance.now() + SHRINK_ALL_MS;
   const shown: Shown[] = [];
@@ -133,6 +148,7 @@ async function showAll(context: OneContext, pool: Pool, found: readonly Pipeline
     const result = await pool.shrink({
       kind: 'shrink',
       found: one,
+      boundKept,
       how: { search: one.phase, seed: settings.seed, schedules: one.afterSchedules },
       budgetMs: left,
     });
@@ -147,6 +163,7 @@ async function showAll(context: OneContext, pool: Pool, found: readonly Pipeline
         phase: one.phase,
         afterSchedules: one.afterSchedules,
         preemptions: replay.preemptions,
+        fewest: result.fewest,
         steps: replay.schedule.length,
         foundWith: result.before,
         schedule: [...replay.schedule],
@@ -163,7 +180,7 @@ function writeFolder({ store, cwd }: OneContext, folder: string, { replay, pictu
   writeReplayFile(join(dir, REPLAY_FILE), replay, cwd);
   store.writeWhole(`${folder}/timeline.txt`, text(raceColumns(picture, { width: TEXT_WIDTH })));
   store.writeWhole(`${folder}/timeline.html`, raceHtml(picture));
-  if (race !== null) store.writeWhole(`${folder}/data-race.txt`, text(kcsanReport(race)));
+  if (race !== null) store.writeWhole(`${folder}/${RACE_FILE}`, text(kcsanReport(race)));
 }
 
 const text = (lines: readonly string[]): string => `${lines.join('\n')}\n`;

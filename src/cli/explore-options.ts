@@ -19,6 +19,7 @@ export interface ExploreFlags {
   readonly all?: boolean;
   readonly races?: boolean;
   readonly resume?: string;
+  readonly from?: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -62,6 +63,10 @@ export function addExploreOptions(command: Command): Command {
     .option('--all', 'go on after a violation, and collect every distinct one')
     .option('--races', 'look for data races of plain accesses too; slower')
     .option('--resume <dir>', 'go on where the exploration in this results folder stopped')
+    .option(
+      '--from <violation>',
+      'in place of a target: litmus tests drawn from a violation that a run has kept, in results/.../violations/<n>',
+    )
     .option('-o, --out <dir>', 'write results to this folder instead of results/explore-<name>/<time>-<seed>')
     .option('--json', 'print explore.json to stdout and nothing else')
     .option('-q, --quiet', 'print only the closing line')

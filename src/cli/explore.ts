@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { availableParallelism, cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { CHECKPOINT_FILE, type Checkpoint, type ExploreSettings, formatCheckpoint } from '../explore/checkpoint.ts';
 import type { PipelineState } from '../explore/pipeline.ts';
@@ -17,11 +16,13 @@ import { PLAIN, styleFor, wantsColor } from '../report/style.ts';
 import { openStore, type RunStore } from '../results/store.ts';
 import { EXIT, OdpError } from '../scenario/errors.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
+import { exploreFromCommand } from './explore-from.ts';
 import { exploreOne, type OneContext } from './explore-one.ts';
 import { DEFAULT_DURATION_MS, DEFAULT_MAX_STEPS, type ExploreFlags } from './explore-options.ts';
 import { resumed } from './explore-resume.ts';
 import { findTargets, type Targets } from './explore-targets.ts';
 import { commitOf, packageRoot, packageVersion } from './package-root.ts';
+import { environmentOf } from './run-environment.ts';
 import { exitCodeOfSignal, installSignals, type Signals } from './signals.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -42,6 +43,7 @@ export async function exploreCommand(
   flags: ExploreFlags,
   terminal: Terminal,
 ): Promise<number> {
+  if (flags.from !== undefined) return exploreFromCommand(given, flags, terminal);
   const order = orderOf(given, flags, terminal);
   const startedAt = new Date();
   const { settings, targets } = order;
@@ -127,14 +129,7 @@ function runConfig({ settings, targets, flags, root, schedules, durationMs }: Or
     pid: process.pid,
     flags,
     settings: { ...settings, schedules, durationMs },
-    environment: {
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      cores: availableParallelism(),
-      cpu: cpus()[0]?.model.trim() ?? 'unknown',
-      commit: commitOf(root),
-      version: packageVersion(root),
-    },
+    environment: environmentOf({ commit: commitOf(root), version: packageVersion(root) }),
     target: targets.given,
     explorations: targets.list.map(({ name, strategy, hash }) => ({ name, strategy, hash })),
   };

@@ -22,6 +22,7 @@ const ORACLE_TEXT: Readonly<Record<OracleName, string>> = {
   starvation: 'a fault, registration or removal got nowhere although it could have',
   deadlock: 'a closed set of threads that wait for each other',
   leak: 'an object that nobody refers to, or whose reference count is wrong',
+  'inactive-while-idle': 'when all is quiet, a region takes no faults, and nothing is under way that would change it',
 };
 
 const TOPICS = ['strategies', 'scenarios', 'oracles', 'exposures', 'points', 'roles', 'verbs', 'metrics'] as const;

@@ -65,7 +65,9 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
       done(await replayCommand(file, command.opts<ReplayFlags>(), terminal));
     });
   addExploreOptions(program.command('explore [target]'))
-    .description('explore the schedules of a program (./x.js) or of a litmus scenario, one thread at a time')
+    .description(
+      'explore the schedules of a program (./x.js), of a litmus scenario, or of a violation (--from), one thread at a time',
+    )
     .action(async (target: string | undefined, _flags: ExploreFlags, command: Command) => {
       environment(command);
       done(await exploreCommand(target, command.opts<ExploreFlags>(), terminal));

@@ -37,7 +37,12 @@ const checkpointSchema = z.strictObject({
       hash: z.string(),
       /** A PipelineState; null: not begun. */
       state: z
-        .looseObject({ elapsedMs: z.number(), phases: z.array(z.unknown()), found: z.array(z.unknown()) })
+        .looseObject({
+          elapsedMs: z.number(),
+          boundKept: z.int().default(-1),
+          phases: z.array(z.unknown()),
+          found: z.array(z.unknown()),
+        })
         .nullable(),
     }),
   ),

@@ -67,9 +67,6 @@ export const createBuffers = (options: EngineOptions, words: number): EngineBuff
   ...(options.races === true ? { races: createRaceBuffer(arenaWords(words), options.threads) } : {}),
 });
 
-/** The first turn of a thread: it may still be loading its modules. */
-const FIRST_TURN_MS = 60_000;
-
 /**
  * Runs schedules one after the other over the same threads and the same memory. It blocks the thread that it runs on while a
  * schedule runs, so that is a worker or a process of its own, never one that has to answer somebody.
@@ -141,7 +138,7 @@ export class Engine {
     if (request.parameters !== undefined) s.set(request.parameters, H.parameters);
     PICKERS[request.policy].start?.(this.sched);
     const first = choose(this.sched, this.mem);
-    if (first >= 0) this.handOver(first, this.hangMs);
+    if (first >= 0) this.handOver(first);
     return s[H.outcome] as ScheduleOutcome;
   }
 
@@ -158,9 +155,9 @@ export class Engine {
     resetSched(this.sched);
   }
 
-  private handOver(tid: number, ms: number): void {
+  private handOver(tid: number): void {
     handOver(this.sched, tid);
-    if (!awaitTurn(this.sched, -1, ms)) this.sched.s[H.outcome] = OUTCOME.hung;
+    if (!awaitTurn(this.sched, -1, this.hangMs)) this.sched.s[H.outcome] = OUTCOME.hung;
   }
 
   /**
@@ -172,22 +169,22 @@ export class Engine {
     this.primed = true;
     this.reset();
     for (let tid = 0; tid < threads; tid++) {
-      this.firstStepOf(tid, FIRST_TURN_MS);
+      this.firstStepOf(tid);
       if (s[H.outcome] !== OUTCOME.running) return;
     }
     s[H.abort] = 1;
     const begun = Array.from({ length: threads }, (_, tid) => tid).find(
       (tid) => s[thread(tid) + T.status] === STATUS.live,
     );
-    if (begun !== undefined) this.handOver(begun, this.hangMs);
+    if (begun !== undefined) this.handOver(begun);
     this.races?.discard();
   }
 
   /** Lets a thread run up to its first step. */
-  private firstStepOf(tid: number, ms = this.hangMs): void {
+  private firstStepOf(tid: number): void {
     const { s } = this.sched;
     s[H.priming] = 1;
-    this.handOver(tid, ms);
+    this.handOver(tid);
     s[H.priming] = 0;
   }
 

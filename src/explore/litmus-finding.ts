@@ -21,6 +21,8 @@ function objectOf(world: World, f: RawViolation['fields']): string {
     case 'counter-underflow':
     case 'counter-leak':
       return umem === '' ? 'process' : umem;
+    case 'inactive-while-idle':
+      return umem;
     case 'unpaired-section':
       return world.plan.threads[f.tid]?.name ?? '';
     case 'leak':

@@ -4,6 +4,7 @@ import { deregisterMr } from '../odp/memory-region.ts';
 import { forEachUmem } from '../odp/ucontext.ts';
 import { UMEM } from '../odp/umem.ts';
 import { auditCounters } from '../oracles/counter.ts';
+import { auditInactive } from '../oracles/inactive-while-idle.ts';
 import { auditLeaks } from '../oracles/leak.ts';
 import { drainViolations } from '../oracles/report.ts';
 import { auditMappings } from '../oracles/stale-mapping.ts';
@@ -82,6 +83,7 @@ function check({ world, actor }: ThreadCell): readonly Finding[] {
   const findings = drain(world);
   auditMappings(actor, world.oracles);
   auditCounters(actor, world.oracles, new Set());
+  auditInactive(actor, world.oracles, new Set());
   const audited = drain(world);
   findings.push(...audited);
   if (audited.length > 0 || !tearDown({ world, actor }, findings)) return findings;

@@ -12,6 +12,7 @@ const violationSchema = z
     afterSchedules: whole.meta({ description: 'Schedules of this exploration up to this one, with it.' }),
     preemptions: whole,
     steps: whole,
+    fewest: z.boolean().meta({ description: 'All schedules with fewer preemptions were tried: none shows it.' }),
     foundWith: z
       .strictObject({ preemptions: whole, steps: whole })
       .readonly()

@@ -1,5 +1,7 @@
+import { BoundShards } from './bound-shards.ts';
 import { Ledger, type Phase, type PhaseFound, type PhaseHooks } from './pipeline-phases.ts';
 import type { SearchJob, StretchReport, Tally, TreeJob, TreeSearch } from './process-messages.ts';
+import { findingKey } from './search.ts';
 import { TreeCoordinator } from './tree-shard.ts';
 
 export interface TreeOptions {
@@ -22,6 +24,8 @@ export class TreePhase implements Phase {
   /** Jobs by their worker's number; and who hands out parts to them, when there are several. */
   private workers: TreeJob[] = [];
   private coordinator: TreeCoordinator | null = null;
+  /** Of a search by preemptions, whose parts need nothing of each other. */
+  private bound: BoundShards | null = null;
   private begunAnew = false;
   private ended = false;
   private said: string | null = null;
@@ -36,18 +40,25 @@ export class TreePhase implements Phase {
 
   private begin(): void {
     const { search, processes, threads, maxSteps } = this.options;
-    const shared = search.kind === 'dpor' && processes > 1;
-    this.coordinator = shared ? new TreeCoordinator({ threads, maxSteps }) : null;
-    this.workers = Array.from({ length: shared ? processes : 1 }, (_, i) => ({
+    const workers = search.kind === 'dfs' ? 1 : processes;
+    this.coordinator = search.kind === 'dpor' && workers > 1 ? new TreeCoordinator({ threads, maxSteps }) : null;
+    this.bound = search.kind === 'bound' ? new BoundShards(workers) : null;
+    this.workers = Array.from({ length: workers }, (_, i) => ({
       kind: 'tree',
       search,
-      worker: shared ? i : null,
+      worker: workers > 1 ? i : null,
+      workers,
     }));
     this.jobs = [...this.workers];
   }
 
   get found(): ReadonlyMap<string, PhaseFound> {
-    return this.ledger.found;
+    if (this.bound === null) return this.ledger.found;
+    return new Map(this.bound.found().map((one) => [findingKey(one.finding), { ...one, phase: this.name }]));
+  }
+  /** All schedules with at most so many preemptions were run to their end; -1: nothing of the kind is known. */
+  get boundKept(): number {
+    return this.bound?.kept ?? -1;
   }
   get complete(): boolean {
     return this.ended;
@@ -63,11 +74,15 @@ export class TreePhase implements Phase {
     return this.ledger.tally();
   }
   next(): TreeJob | null {
-    return this.isOver() ? null : (this.jobs.shift() ?? null);
+    for (let job = this.jobs.shift(); job !== undefined; job = this.jobs.shift()) if (!this.isOver(job)) return job;
+    return null;
   }
 
-  private isOver(): boolean {
-    return this.ended || (this.stopAtFirst && this.ledger.found.size > 0);
+  /** Nothing is left to do for a job. */
+  private isOver(job: TreeJob): boolean {
+    if (this.ended) return true;
+    if (!this.stopAtFirst) return false;
+    return this.bound === null ? this.ledger.found.size > 0 : this.bound.isBehind(job.worker ?? 0);
   }
 
   report(job: SearchJob, report: StretchReport): void {
@@ -75,22 +90,35 @@ export class TreePhase implements Phase {
     // One of a search that was begun again since.
     if (worker < 0) return;
     this.ledger.add(job, report.tally);
+    if (this.bound !== null) this.addBound(this.bound, worker, report);
+    else this.addTree(worker, report);
+    if (report.ended) this.ledger.ended(job);
+    // A process that is ready late, or waits for a part, is to end as well.
+    this.hooks.stopJobs((one) => this.isOver(one as TreeJob));
+  }
+
+  private addBound(bound: BoundShards, worker: number, report: StretchReport): void {
+    if (report.bound !== null) bound.report(worker, report.bound, report.found, report.complete);
+    this.said = bound.guarantee() ?? this.said;
+    this.ended = bound.complete;
+  }
+
+  private addTree(worker: number, report: StretchReport): void {
     const { schedules } = this.ledger.tally();
     for (const found of report.found)
       this.ledger.keep(found, this.name, this.coordinator === null ? found.schedules : schedules);
-    if (this.coordinator === null) {
-      this.said = report.guarantee ?? this.said;
-      this.ended ||= report.complete;
-    } else this.coordinate(this.coordinator, worker, report);
-    if (report.ended) this.ledger.ended(job);
-    // A process that is ready late, or waits for a part, is to end as well.
-    if (this.isOver()) this.hooks.stopJobs(() => true);
+    if (this.coordinator !== null) {
+      this.coordinate(this.coordinator, worker, report);
+      return;
+    }
+    this.said = report.guarantee ?? this.said;
+    this.ended ||= report.complete;
   }
 
   private coordinate(coordinator: TreeCoordinator, worker: number, { tree }: StretchReport): void {
     for (const message of tree) coordinator.receive(worker, message);
     for (const { to, message } of coordinator.outbox()) this.hooks.tell(this.workers[to]!, message);
-    if (!coordinator.done || this.isOver()) return;
+    if (!coordinator.done || this.isOver(this.workers[worker]!)) return;
     this.said = coordinator.guarantee();
     this.ended = this.said !== null;
   }
@@ -98,6 +126,7 @@ export class TreePhase implements Phase {
   /** What a process knew of a shared tree is gone with it: the whole search begins again. */
   lost(job: SearchJob): 'again' | 'anew' | 'give-up' {
     if (this.coordinator === null) {
+      this.bound?.lost((job as TreeJob).worker ?? 0);
       this.ledger.lost(job);
       return 'again';
     }

@@ -50,6 +50,8 @@ export interface PipelineState {
   readonly current: string | null;
   readonly guarantee: string | null;
   readonly proved: boolean;
+  /** All schedules with at most so many preemptions were run to their end; -1: nothing of the kind. */
+  readonly boundKept: number;
   readonly coverage: CoverageState | null;
 }
 
@@ -62,6 +64,7 @@ export const startState = (): PipelineState => ({
   current: null,
   guarantee: null,
   proved: false,
+  boundKept: -1,
   coverage: null,
 });
 
@@ -91,6 +94,7 @@ export class Pipeline {
   private sampler: PipelineState['sampler'];
   private guarantee: string | null;
   private proved: boolean;
+  private boundKept: number;
   private phase: Phase | null = null;
   private phaseBegunAt = 0;
   private nextCheckpointAt = performance.now() + FIRST_CHECKPOINT_MS;
@@ -100,13 +104,14 @@ export class Pipeline {
     this.options = options;
     this.hooks = hooks;
     this.from = from;
-    this.tally = { ...from.tally };
+    this.tally = { ...noTally(), ...from.tally };
     this.phases = [...from.phases];
     for (const one of from.found) this.found.set(findingKey(one.finding), one);
     this.coverage = createCoverageBook(from.coverage);
     this.sampler = from.sampler;
     this.guarantee = from.guarantee;
     this.proved = from.proved;
+    this.boundKept = from.boundKept;
   }
 
   async run(): Promise<PipelineState> {
@@ -140,6 +145,7 @@ export class Pipeline {
       current: running?.name ?? null,
       guarantee: this.guarantee,
       proved: this.proved,
+      boundKept: this.boundKept,
       coverage: this.coverage.save(),
     };
   }
@@ -198,6 +204,7 @@ export class Pipeline {
     if (this.phases.some((phase) => phase.name === search.kind && phase.complete)) return;
     const phase = new TreePhase(this.treeOptions(search), this.phaseHooks());
     await this.runPhase(phase, until);
+    this.boundKept = Math.max(this.boundKept, phase.boundKept);
     if (phase.guarantee === null || this.proved) return;
     // What a proof says is not made weaker by what came before it.
     this.guarantee = phase.guarantee;

@@ -20,6 +20,45 @@ interface Run {
   left: number;
 }
 
+/** How far a search, or one shard of it, has come. */
+export interface BoundProgress {
+  /** Its own schedules with 0, 1, 2, ... preemptions, so far. */
+  readonly counts: readonly number[];
+  /** All its schedules with at most so many preemptions have run; -1: not even those with none. */
+  readonly kept: number;
+  /** It has none with more. */
+  readonly exhausted: boolean;
+  /** Schedules were cut at the greatest number of steps; some needed a time-out that nobody else could end. */
+  readonly limited: boolean;
+  readonly forced: boolean;
+}
+
+/** What may be said of all shards of a search together; null: nothing yet. */
+export function boundGuarantee(shards: readonly BoundProgress[]): string | null {
+  const assuming = shards.some(({ forced }) => forced) ? ', assuming a time-out only when nobody else can run' : '';
+  const limited = shards.some((one) => one.limited);
+  if (!limited && shards.every(({ exhausted }) => exhausted)) {
+    const schedules = shards.reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b, 0), 0);
+    return `exhaustive: ${schedules} schedules${assuming}`;
+  }
+  const kept = keptBound(shards);
+  if (kept < 0) return null;
+  return `all schedules with at most ${kept} preemptions${limited ? ', each up to the greatest number of steps' : ''}${assuming}`;
+}
+
+/** The bound up to which all shards have run all that they have. */
+export function keptBound(shards: readonly BoundProgress[]): number {
+  const open = shards.filter(({ exhausted }) => !exhausted);
+  return open.length > 0 ? Math.min(...open.map(({ kept }) => kept)) : Math.max(...shards.map(({ kept }) => kept));
+}
+
+export interface BoundOptions {
+  readonly maxPreemptions: number;
+  /** This search is one of `shards`; without it, the only one. */
+  readonly shard?: number;
+  readonly shards?: number;
+}
+
 /**
  * Iterative context bounding (Musuvathi, Qadeer: PLDI 2007): all schedules without a preemption, then those with one, with two, and so on. A
  * preemption takes the turn from a thread that could go on. Most bugs need few, and the first schedule that shows one needs the fewest.
@@ -27,6 +66,10 @@ interface Run {
  * Each bound runs only the schedules with exactly so many: the schedules of the bound before are kept (a few bytes a step), and left at each
  * point where that costs one preemption. No sleep sets: what a sleeping thread stands for may need more preemptions than the bound allows, and
  * leaving it out would then lose a schedule that the guarantee counts in.
+ *
+ * Several can share one search: a schedule is the shard's whose number is the index of its first preemption, modulo the shards; one without
+ * a preemption is the first shard's. Schedules behind a preemption keep it, so a shard needs nothing of the others but the
+ * schedules without one, which each runs for itself.
  */
 export class PreemptionBound implements Search {
   readonly name = 'preemption-bound';
@@ -39,19 +82,29 @@ export class PreemptionBound implements Search {
   private parents: Run[] = [];
   private children: Run[] = [];
   private planned = -1;
-  private schedules = 0;
+  /** Schedules of this shard by their preemptions. */
+  private readonly counts: number[] = [0];
+  /** The last schedule was this shard's. */
+  private own = false;
+  private readonly shard: number;
+  private readonly shards: number;
   private limited = false;
   private forced = false;
   private ended = false;
   private broken = false;
 
-  constructor(options: { readonly maxPreemptions: number }) {
-    this.max = options.maxPreemptions;
+  constructor({ maxPreemptions, shard = 0, shards = 1 }: BoundOptions) {
+    this.max = maxPreemptions;
+    this.shard = shard;
+    this.shards = shards;
   }
 
-  /** The bound that is being explored; schedules run so far. */
-  stats(): { readonly bound: number; readonly schedules: number } {
-    return { bound: this.bound, schedules: this.schedules };
+  progress(): BoundProgress {
+    const done = this.ended && !this.broken;
+    const exhausted = done && this.bound < this.max && this.children.length === 0;
+    // A bound that is being explored is not yet kept.
+    const kept = this.broken ? -1 : done ? this.bound : this.bound - 1;
+    return { counts: [...this.counts], kept, exhausted, limited: this.limited, forced: this.forced };
   }
 
   next(): ScheduleRequest | null {
@@ -63,6 +116,7 @@ export class PreemptionBound implements Search {
       // The bound is exhausted.
       if (this.bound === this.max || this.children.length === 0) break;
       this.bound++;
+      this.counts.push(0);
       this.parents = this.children;
       this.children = [];
     }
@@ -75,23 +129,19 @@ export class PreemptionBound implements Search {
       this.broken = true;
       return;
     }
-    this.schedules++;
+    this.own = this.bound > 0 || this.shard === 0;
+    if (this.own) this.counts[this.bound]!++;
     if (outcome === OUTCOME.stepLimit) this.limited = true;
     if (sched.s[H.forced] !== 0) this.forced = true;
     this.open.push(this.readRun(sched));
   }
 
+  ownsLast(): boolean {
+    return this.own;
+  }
+
   guarantee(): string | null {
-    if (this.broken) return null;
-    // A bound that is being explored is not yet kept.
-    const kept = this.ended ? this.bound : this.bound - 1;
-    if (kept < 0) return null;
-    const assuming = this.forced ? ', assuming a time-out only when nobody else can run' : '';
-    const upTo = this.limited ? ', each up to the greatest number of steps' : '';
-    // Nothing was left for another bound: there are no more schedules.
-    const all = this.ended && !this.limited && this.bound < this.max && this.children.length === 0;
-    if (all) return `exhaustive: ${this.schedules} schedules${assuming}`;
-    return `all schedules with at most ${kept} preemptions${upTo}${assuming}`;
+    return this.broken ? null : boundGuarantee([this.progress()]);
   }
 
   /** The next choice that costs nothing: the thread that ran could not go on. */
@@ -132,6 +182,8 @@ export class PreemptionBound implements Search {
     const start = tids.length - others.length;
     for (; run.at < others.length; run.at++, run.left = -1) {
       if (preempts[run.at] !== cost) continue;
+      // The first preemption of all: it says whose the schedule is.
+      if (cost === 1 && this.bound === 1 && (start + run.at) % this.shards !== this.shard) continue;
       if (run.left === -1) run.left = others[run.at];
       if (run.left === 0) continue;
       const tid = lowestBit(run.left);

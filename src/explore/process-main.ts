@@ -13,6 +13,7 @@ import { divergedError, hungError, probe } from './process-probe.ts';
 import { createMemory, type JobSearch, type SearchMemory, searchFor } from './process-search.ts';
 import { minimize } from './process-shrink.ts';
 import { openSubject } from './process-subject.ts';
+import type { RaceTotals } from './race-log.ts';
 import { H, OUTCOME, type Sched, type ScheduleOutcome } from './sched.ts';
 import { type Found, findingKey, runStretch } from './search.ts';
 
@@ -117,18 +118,20 @@ function stretch(host: Host, running: RunningJob): StretchReport {
   const { search, job } = running;
   const begun = performance.now();
   const tally = noTally();
+  const races = engine.races?.totals() ?? null;
   const left = job.kind === 'sample' ? job.count - running.done : Number.POSITIVE_INFINITY;
   if (running.stopped || left === 0) return reportOf(running, tally, [], 0, false);
   const result = runStretch(engine, subject, search.search, {
     schedules: left,
-    // Others wait for a part of a shared tree.
-    until: begun + (search.worker === null ? STRETCH_MS : SHARED_STRETCH_MS),
+    // Others wait for a part of a shared tree, or have found something.
+    until: begun + (search.shared ? SHARED_STRETCH_MS : STRETCH_MS),
     stopAtFirst: running.stopAtFirst,
     onSchedule: (sched, outcome) => {
       count(tally, sched, outcome);
       search.onSchedule(sched, outcome);
     },
   });
+  addRaces(tally, host, races);
   if (result.broken === OUTCOME.hung) throw hungError(engine.sched, subject);
   if (result.broken !== null) throw divergedError(engine.sched, subject);
   const found = result.found
@@ -159,6 +162,7 @@ function reportOf(
     guarantee: search.search.guarantee(),
     coverage: search.coverage(),
     tree: search.worker?.outbox() ?? [],
+    bound: search.bound(),
   };
 }
 
@@ -168,6 +172,13 @@ function count(tally: Tally, { s }: Sched, outcome: ScheduleOutcome): void {
   if (outcome === OUTCOME.redundant) tally.redundant++;
   else if (outcome === OUTCOME.stepLimit) tally.cut++;
   if (s[H.forced] !== 0) tally.forced++;
+}
+
+/** What the detector has done since `before`. */
+function addRaces(tally: Tally, { engine }: Host, before: RaceTotals | null): void {
+  if (before === null || engine.races === null) return;
+  const now = engine.races.totals();
+  for (const key of Object.keys(before) as (keyof RaceTotals)[]) tally[key] += now[key] - before[key];
 }
 
 /** True for a finding that this job has not reported yet. */

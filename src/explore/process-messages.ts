@@ -2,7 +2,8 @@ import type { Issue } from '../scenario/errors.ts';
 import type { CoverageSnapshot } from './coverage.ts';
 import type { HostOptions } from './host.ts';
 import type { Picture } from './picture.ts';
-import type { RaceReport } from './race-log.ts';
+import type { BoundProgress } from './preemption-bound.ts';
+import type { RaceReport, RaceTotals } from './race-log.ts';
 import type { HowFound, Replay } from './replay-file.ts';
 import type { Found } from './search.ts';
 import type { SubjectSpec } from './subject.ts';
@@ -35,8 +36,9 @@ export interface NoveltyJob {
 export interface TreeJob {
   readonly kind: 'tree';
   readonly search: TreeSearch;
-  /** Number of this process among those that share the search; null: it has the whole tree. */
+  /** Number of this part among those that share the search, and how many these are; null: it has the whole tree. */
   readonly worker: number | null;
+  readonly workers: number;
 }
 export type TreeSearch =
   | { readonly kind: 'bound'; readonly preemptions: number }
@@ -46,6 +48,8 @@ export type TreeSearch =
 /** Makes a found schedule small, and checks that it repeats. */
 export interface ShrinkJob {
   readonly kind: 'shrink';
+  /** All schedules with at most so many preemptions were run before this was found; -1: nothing of the kind. */
+  readonly boundKept: number;
   readonly found: Found;
   readonly how: HowFound;
   readonly budgetMs: number;
@@ -68,7 +72,7 @@ export type ToProcess =
   | { readonly type: 'tree'; readonly id: number; readonly message: ToWorker };
 
 /** How often a schedule ended in another way than by its end; these never pass in silence. */
-export interface Tally {
+export interface Tally extends RaceTotals {
   schedules: number;
   steps: number;
   /** Given up because what follows was explored before. */
@@ -78,13 +82,20 @@ export interface Tally {
   /** A time-out or another turn of a spin loop was needed, because nobody else could run. */
   forced: number;
 }
-export const noTally = (): Tally => ({ schedules: 0, steps: 0, redundant: 0, cut: 0, forced: 0 });
+export const noTally = (): Tally => ({
+  schedules: 0,
+  steps: 0,
+  redundant: 0,
+  cut: 0,
+  forced: 0,
+  seen: 0,
+  exempt: 0,
+  escapes: 0,
+  full: 0,
+  dropped: 0,
+});
 export function addTally(to: Tally, from: Tally): void {
-  to.schedules += from.schedules;
-  to.steps += from.steps;
-  to.redundant += from.redundant;
-  to.cut += from.cut;
-  to.forced += from.forced;
+  for (const key of Object.keys(to) as (keyof Tally)[]) to[key] += from[key];
 }
 
 /** What a process says after each stretch of a job. */
@@ -102,6 +113,8 @@ export interface StretchReport {
   readonly coverage: CoverageSnapshot | null;
   /** For the coordinator of a shared tree. */
   readonly tree: readonly ToCoordinator[];
+  /** Of a search by preemptions. */
+  readonly bound: BoundProgress | null;
 }
 
 /** What is known of a subject once its threads run. */
@@ -120,6 +133,8 @@ export interface Minimized {
   readonly picture: Picture;
   /** Both sides of a data race. */
   readonly race: RaceReport | null;
+  /** All schedules with fewer preemptions were tried. */
+  readonly fewest: boolean;
   /** What the schedule was like when it was found. */
   readonly before: { readonly preemptions: number; readonly steps: number };
 }

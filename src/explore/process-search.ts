@@ -4,10 +4,10 @@ import { Dpor } from './dpor.ts';
 import type { Host } from './host.ts';
 import { createNovelty } from './novelty.ts';
 import { COVERAGE_KEPT } from './pipeline-coverage.ts';
-import { PreemptionBound } from './preemption-bound.ts';
+import { type BoundProgress, PreemptionBound } from './preemption-bound.ts';
 import type { SampleJob, SearchJob, TreeJob } from './process-messages.ts';
 import { createProfile, type Profile } from './profile.ts';
-import { createMix, createSampler, type SamplerOptions } from './sampler.ts';
+import { createMix, createSampler } from './sampler.ts';
 import type { Sched, ScheduleOutcome } from './sched.ts';
 import type { Search } from './search.ts';
 import { TreeWorker } from './tree-shard.ts';
@@ -20,12 +20,16 @@ export interface JobSearch {
   coverage(): CoverageSnapshot | null;
   /** This process's part of a shared tree. */
   readonly worker: TreeWorker | null;
+  /** Others have a part in this search, and may have to know how far it is. */
+  readonly shared: boolean;
+  /** Of a search by preemptions. */
+  bound(): BoundProgress | null;
 }
 
 /** What a process keeps from one job to the next. */
 export interface SearchMemory {
-  /** What the first schedules of a sampler have told, by policy and seed. */
-  readonly profiles: Map<string, Profile>;
+  /** What the first schedules of a sampler have told, by seed. */
+  readonly profiles: Map<number, Profile>;
   readonly coverage: Coverage;
 }
 export const createMemory = (): SearchMemory => ({
@@ -49,14 +53,25 @@ const covered = (search: Search, { coverage }: SearchMemory): JobSearch => ({
   onSchedule: (sched, outcome) => coverage.note(sched, outcome),
   coverage: () => coverage.takeDelta(),
   worker: null,
+  shared: false,
+  bound: () => null,
 });
 
-function treeSearch({ search, worker }: TreeJob, { engine }: Host): JobSearch {
+function treeSearch({ search, worker, workers }: TreeJob, { engine }: Host): JobSearch {
   const { threads, maxSteps } = engine.sched;
-  const alone = (one: Search): JobSearch => ({ search: one, onSchedule: () => {}, coverage: () => null, worker: null });
+  const alone = (one: Search): JobSearch => ({
+    search: one,
+    onSchedule: () => {},
+    coverage: () => null,
+    worker: null,
+    shared: workers > 1,
+    bound: () => null,
+  });
   switch (search.kind) {
-    case 'bound':
-      return alone(new PreemptionBound({ maxPreemptions: search.preemptions }));
+    case 'bound': {
+      const bound = new PreemptionBound({ maxPreemptions: search.preemptions, shard: worker ?? 0, shards: workers });
+      return { ...alone(bound), bound: () => bound.progress() };
+    }
     case 'dfs':
       return alone(new DepthFirst({ maxSteps }));
     case 'dpor': {
@@ -68,36 +83,36 @@ function treeSearch({ search, worker }: TreeJob, { engine }: Host): JobSearch {
 }
 
 /**
- * The first schedules of a sampler tell it about the program. What it knows then stays as it is, so that every later schedule
- * depends on the seed and its number alone: not on which process runs it, nor on what else that process has run.
+ * The first schedules of every sampler are random walks, from which PCT and SURW learn which words threads contend for. What they know
+ * then stays as it is, so that every later schedule depends on the seed and its number alone: not on which process runs it, nor on
+ * what else that process has run.
  */
-const LEARNING = 128;
+const LEARNING = 16;
 
 function sampleSearch(job: SampleJob, host: Host, memory: SearchMemory): Search {
-  const make = (options: SamplerOptions): Search =>
-    job.policy === 'mix' ? createMix(options) : createSampler(job.policy, options);
-  if (job.policy === 'random' || job.policy === 'pos') return make({ seed: job.seed, first: job.first });
-  const learn = make({ seed: job.seed, first: job.first, profile: silent(createProfile()) });
-  if (job.first < LEARNING) return learn;
-  const key = `${job.policy} ${job.seed}`;
-  let profile = memory.profiles.get(key);
+  const { policy, seed, first } = job;
+  if (policy === 'random' || policy === 'pos' || first < LEARNING)
+    return createSampler(policy === 'pos' ? 'pos' : 'random', { seed, first, profile: UNUSED });
+  let profile = memory.profiles.get(seed);
   if (profile === undefined) {
-    profile = learned(make, job.seed, host);
-    memory.profiles.set(key, profile);
+    profile = learned(seed, host);
+    memory.profiles.set(seed, profile);
   }
-  return make({ seed: job.seed, first: job.first, profile });
-}
-
-/** Runs the learning schedules once more, each with what was known then: nothing. */
-function learned(make: (options: SamplerOptions) => Search, seed: number, { engine }: Host): Profile {
-  const profile = createProfile();
-  const search = make({ seed, first: 0, profile: silent(createProfile()) });
-  for (let i = 0; i < LEARNING; i++) profile.learn(engine.sched, engine.run(search.next()!));
-  return silent(profile);
+  const options = { seed, first, profile };
+  return policy === 'mix' ? createMix(options) : createSampler(policy, options);
 }
 
 /** A profile that learns no more. */
 const silent = (profile: Profile): Profile => ({ ...profile, learn: () => {} });
+const UNUSED = silent(createProfile());
+
+/** Runs the learning schedules once more: they may have run in another process. */
+function learned(seed: number, { engine }: Host): Profile {
+  const profile = createProfile();
+  const search = createSampler('random', { seed, first: 0, profile });
+  for (let i = 0; i < LEARNING; i++) search.learn(engine.sched, engine.run(search.next()!));
+  return silent(profile);
+}
 
 /** Schedules behind this one know more than those before it: a batch never has both. */
 export const batchEnd = (first: number, count: number): number =>

@@ -3,19 +3,26 @@ import type { Minimized, OpenRequest, ShrinkJob } from './process-messages.ts';
 import { captureRace, DATA_RACE } from './race-log.ts';
 import { followSchedule } from './replay.ts';
 import { drawReplay, recordReplay } from './replay-record.ts';
-import { shrink } from './shrink.ts';
+import { type ShrinkBudget, type Shrunk, shrink } from './shrink.ts';
+import { toFewest } from './shrink-bound.ts';
 import { costOf } from './shrink-segments.ts';
 
 /** Schedules that shrinking may take. */
 const SHRINK_RUNS = 50_000;
 
+/** All schedules with fewer preemptions are run when that takes no longer than this, and so many schedules. */
+const PROOF_MS = 2000;
+const PROOF_RUNS = 100_000;
+
 /** Makes a finding small and draws it; null when its schedule does not show it again. */
-export function minimize({ engine, subject }: Host, request: OpenRequest, job: ShrinkJob): Minimized | null {
-  const { found, how, budgetMs } = job;
-  const until = performance.now() + budgetMs;
-  const shrunk = shrink((wishes) => followSchedule(engine, subject, wishes), found, { runs: SHRINK_RUNS, until });
-  if (shrunk === null) return null;
-  const record = (finding: typeof found.finding, schedule: readonly number[]) => {
+export function minimize(host: Host, request: OpenRequest, job: ShrinkJob): Minimized | null {
+  const { engine, subject } = host;
+  const until = performance.now() + job.budgetMs;
+  const budget = { runs: SHRINK_RUNS, until };
+  const small = shrink((wishes) => followSchedule(engine, subject, wishes), job.found, budget);
+  if (small === null) return null;
+  const { shrunk, fewest } = provenFewest(host, job, small, budget);
+  const record = (finding: typeof shrunk.finding, schedule: readonly number[]) => {
     const { steps } = followSchedule(engine, subject, schedule);
     const before = { preemptions: shrunk.before.preemptions, steps: shrunk.before.steps };
     const smaller = costOf(steps).steps < before.steps || costOf(steps).preemptions < before.preemptions;
@@ -25,12 +32,25 @@ export function minimize({ engine, subject }: Host, request: OpenRequest, job: S
       options: request.options,
       finding,
       steps,
-      found: { ...how, ...(smaller ? { shrunkFrom: before } : {}) },
+      found: { ...job.how, ...(smaller ? { shrunkFrom: before } : {}), fewest },
     });
   };
   const replay = record(shrunk.finding, shrunk.schedule);
   const picture = drawReplay(engine, subject, replay).picture;
   const { oracle, object } = replay.finding;
   const race = oracle === DATA_RACE ? captureRace(engine, subject, replay.schedule, object) : null;
-  return { replay, picture, race, before: { preemptions: shrunk.before.preemptions, steps: shrunk.before.steps } };
+  const before = { preemptions: shrunk.before.preemptions, steps: shrunk.before.steps };
+  return { replay, picture, race, before, fewest };
+}
+
+/** The search by preemptions may have tried all schedules with fewer already; else they are tried now, where that is cheap. */
+function provenFewest(
+  { engine, subject }: Host,
+  { boundKept, budgetMs }: ShrinkJob,
+  small: Shrunk,
+  budget: ShrinkBudget,
+): { readonly shrunk: Shrunk; readonly fewest: boolean } {
+  if (small.preemptions <= boundKept + 1) return { shrunk: small, fewest: true };
+  const proof = { runs: PROOF_RUNS, until: performance.now() + Math.min(PROOF_MS, budgetMs) };
+  return toFewest(engine, subject, small, budget, proof);
 }

@@ -19,6 +19,8 @@ export interface Search {
   learn(sched: Sched, outcome: ScheduleOutcome): void;
   /** What may be said when it has come to its end, as in "exhaustive: 112 executions"; before that, null. */
   guarantee(): string | null;
+  /** False: the schedule that was learned from last is counted and judged by another process. */
+  ownsLast?(): boolean;
 }
 
 /** A finding, with the schedule that shows it. */
@@ -106,6 +108,7 @@ export const findingKey = ({ oracle, object, text }: Finding): string =>
 /** Runs a search for a while. Of each finding (oracle and object) only the first schedule is kept. */
 export function runStretch(engine: Engine, subject: Subject, search: Search, options: StretchOptions): Stretch {
   const found = new Map<string, Found>();
+  let runs = 0;
   let schedules = 0;
   let broken: ScheduleOutcome | null = null;
   let ended = false;
@@ -116,14 +119,19 @@ export function runStretch(engine: Engine, subject: Subject, search: Search, opt
       break;
     }
     const outcome = engine.run(request);
-    schedules++;
+    runs++;
     if (outcome === OUTCOME.diverged || outcome === OUTCOME.hung) {
       broken = outcome;
       break;
     }
-    options.onSchedule?.(engine.sched, outcome);
     search.learn(engine.sched, outcome);
-    const findings = outcome === OUTCOME.redundant ? NO_FINDING : judgeSchedule(engine, subject, outcome);
+    const own = search.ownsLast?.() !== false;
+    if (own) {
+      schedules++;
+      options.onSchedule?.(engine.sched, outcome);
+    }
+    const judged = own && outcome !== OUTCOME.redundant;
+    const findings = judged ? judgeSchedule(engine, subject, outcome) : NO_FINDING;
     for (const finding of findings) {
       const key = findingKey(finding);
       if (found.has(key)) continue;
@@ -136,7 +144,7 @@ export function runStretch(engine: Engine, subject: Subject, search: Search, opt
     }
     if (found.size > 0 && options.stopAtFirst) break;
     // A clock read now and then: it costs as much as two steps.
-    if ((schedules & 15) === 0 && performance.now() >= options.until) break;
+    if ((runs & 15) === 0 && performance.now() >= options.until) break;
   }
   return { schedules, ended, found: [...found.values()], broken };
 }

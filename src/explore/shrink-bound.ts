@@ -8,7 +8,7 @@ import type { Finding, Subject } from './subject.ts';
 export interface FewestPreemptions {
   /** The schedule that shows the finding with the fewest preemptions of all, when it has fewer than was asked for. */
   readonly found: Found | null;
-  /** True when every schedule with fewer preemptions than that, or than was asked for, was run and does not show it. */
+  /** True when every schedule with fewer preemptions than that, or than was asked for, was run to its end and does not show it. */
   readonly proved: boolean;
   /** What the search may say of what it ran, with its assumptions. */
   readonly guarantee: string | null;
@@ -37,10 +37,11 @@ export function fewestPreemptions(
     const hit = stretch.found.find((one) => sameFinding(one.finding, wanted));
     if (hit !== undefined) {
       const found = { ...hit, schedules: schedules + hit.schedules };
-      return { found, proved: true, guarantee: search.guarantee(), schedules: found.schedules };
+      return { found, proved: !search.progress().limited, guarantee: search.guarantee(), schedules: found.schedules };
     }
     schedules += stretch.schedules;
-    if (stretch.ended) return { found: null, proved: true, guarantee: search.guarantee(), schedules };
+    if (stretch.ended)
+      return { found: null, proved: !search.progress().limited, guarantee: search.guarantee(), schedules };
     if (stretch.broken !== null) break;
   }
   return { found: null, proved: below <= 0, guarantee: search.guarantee(), schedules };

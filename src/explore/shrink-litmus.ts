@@ -19,7 +19,7 @@ export interface ShrunkLitmus {
   readonly attempts: number;
 }
 
-/** Schedules that a cut litmus gets when what is left of the schedule does not show the finding. */
+/** Schedules that a cut litmus gets at most when what is left of the schedule does not show the finding. */
 const RANDOM_TRIES = 300;
 
 /**
@@ -98,6 +98,10 @@ function showing(
   }
   return null;
 }
+
+/** A schedule of an open litmus that shows a finding, as above; null: none was found soon. */
+export const showLitmus = (host: Host, finding: Finding, wishes: readonly number[]): ReturnType<typeof showing> =>
+  showing(host, kindOf(finding), wishes);
 
 function planSchedule({ engine }: Host, plan: CellPlan, { schedule, steps }: Shrunk): PlanSchedule {
   // Once more, for its labels.

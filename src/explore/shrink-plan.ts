@@ -90,12 +90,21 @@ export async function shrinkPlan(
   let best = whole;
   let attempts = 0;
   const cut: string[] = [];
+  // What could not go will hardly go because something else went; it is not tried again.
+  const needed = new Set<string>();
   restart: for (;;) {
+    const seen = new Map<string, number>();
     for (const one of planCuts(best.plan)) {
       if (performance.now() >= until) break restart;
+      const nth = (seen.get(one.what) ?? 0) + 1;
+      seen.set(one.what, nth);
+      if (needed.has(`${one.what} ${nth}`)) continue;
       attempts++;
       const smaller = await attempt(one.plan, one.wishes(best.steps, best.labels));
-      if (smaller === null) continue;
+      if (smaller === null) {
+        needed.add(`${one.what} ${nth}`);
+        continue;
+      }
       best = smaller;
       cut.push(one.what);
       continue restart;

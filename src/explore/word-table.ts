@@ -37,8 +37,8 @@ export class WordTable {
 
   /** Where the entry of a word is; one that this log has not asked for before is all 0. */
   entryOf(addr: number): number {
-    const { data, stride, mask, generation } = this;
-    for (let slot = mix32(addr) & mask; ; slot = (slot + 1) & mask) {
+    const { data, stride, generation } = this;
+    for (let slot = mix32(addr) & this.mask; ; slot = (slot + 1) & this.mask) {
       const at = slot * stride;
       if (data[at + 1] !== generation) {
         data[at] = addr;

@@ -3,6 +3,7 @@ import type { ArenaLayout, Region, RegionRequest } from '../memory/arena.ts';
 import { type DepotLock, type Slab, slabInit, slabRegions, slabSizeFor, slabView } from '../memory/slab.ts';
 import { alignUp, defineStruct } from '../memory/struct.ts';
 import { LOCK_CLASS } from '../sync/lock-class.ts';
+import { MUTEX, mutexInit } from '../sync/mutex.ts';
 import { RW_SEMAPHORE, rwsemInit } from '../sync/rw-semaphore.ts';
 import { spinLockInit } from '../sync/spin-lock.ts';
 import { srcuInit, srcuWords } from '../sync/srcu.ts';
@@ -66,6 +67,8 @@ export interface MmWorld {
   readonly slabs: { readonly vma: Slab; readonly frame: Slab };
   readonly vmas: { readonly base: Addr; readonly stride: number };
   readonly depotLock: DepotLock;
+  /** mm_all_locks_mutex: one taker of all locks at a time, whatever its mm. */
+  readonly allLocksMutex: Addr;
 }
 
 export interface MmOptions {
@@ -125,6 +128,7 @@ export function mmRegions(options: MmOptions): RegionRequest[] {
     { name: 'mm.ptl', words: LINE_WORDS, count: mms * tables, line: true },
     { name: 'mm.srcu', words: srcuWords(threads), count: mms, line: true },
     { name: 'mm.task', words: taskWords, count: threads, line: true },
+    { name: 'mm.allLocks', words: MUTEX.$words, count: 1, line: true },
     { name: 'mm.file', words: FILE.$words, count: Math.max(files.length, 1), line: true },
     { name: 'mm.pageCache', words: Math.max(cacheWords, 1), count: 1, line: true },
     { name: 'mm.vma', words: VMA.$words, count: vmaSlabCount(options) + 1 },
@@ -176,6 +180,7 @@ export function mmViews(layout: ArenaLayout, options: MmOptions): MmWorld {
     slabs: { vma: vmaSlab, frame: frameSlab },
     vmas: { base: region('mm.vma').base, stride: region('mm.vma').stride },
     depotLock,
+    allLocksMutex: region('mm.allLocks').base,
   };
   for (let id = 0; id < options.mms; id++) mms.push(mmView(id, world, options, region));
   return world;
@@ -210,6 +215,7 @@ export function mmInit(mem: Memory, world: MmWorld): void {
   framesInit(mem, world.frames);
   slabInit(mem, world.slabs.vma);
   for (const file of world.files) fileInit(mem, file);
+  mutexInit(mem, world.allLocksMutex, LOCK_CLASS.mm_all_locks_mutex);
   mem.fill(0, mmTasks.base, mmTasks.base + threads * mmTasks.stride);
   for (const mm of world.mms) {
     mem.fill(0, mm.addr, mm.addr + MM.$words);

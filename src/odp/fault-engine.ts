@@ -124,7 +124,7 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
 
   mutexLock(actor, umemMutex(umem));
   const dying = readOnce(actor, at(umem, UMEM.dying)) !== 0;
-  const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample);
+  const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample, vpn);
   point(actor, POINT['fault.checked'], index, vpn, ok ? 1 : 0);
   if (ok) commit(actor, ctx, index, page, vpn, write);
   mutexUnlock(actor, umemMutex(umem));

@@ -7,6 +7,8 @@ import * as faultModule from '../mm/fault.ts';
 import * as frameModule from '../mm/frame.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import * as outcomeModule from '../mm/outcome.ts';
+import * as sectionModule from '../mm/section.ts';
+import * as takeAllLocksModule from '../mm/take-all-locks.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as dataRaceModule from '../sync/data-race.ts';
 import * as lockClassModule from '../sync/lock-class.ts';
@@ -20,7 +22,7 @@ import * as parkModule from '../trace/park.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
 import * as intervalTreeModule from './interval-tree.ts';
-import type { Era } from './strategy.ts';
+import type { Era, MmLockMode } from './strategy.ts';
 import type { Ucontext } from './ucontext.ts';
 import * as ucontextModule from './ucontext.ts';
 import * as umemModule from './umem.ts';
@@ -34,6 +36,8 @@ const { slabAlloc, slabFree } = slabModule;
 const { getUserPage } = faultModule;
 const { putFrame } = frameModule;
 const { OUTCOME } = outcomeModule;
+const { othersOverlap, sectionsBegun } = sectionModule;
+const { mmDropAllLocks, mmTakeAllLocks } = takeAllLocksModule;
 const { add, compareExchange, load, notify, store, wait } = atomicsModule;
 const { dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
@@ -48,6 +52,8 @@ const { POINT } = pointsModule;
 const { INTERVAL_NODE, intervalNodeInit } = intervalTreeModule;
 const { umemAddr } = ucontextModule;
 const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
+
+const MEETS = COUNTER['exposure.registerMeetsSection'];
 
 /**
  * Registers pages start .. start + pages - 1 for on-demand paging (ibv_reg_mr with IBV_ACCESS_ON_DEMAND; ib_umem_odp_get).
@@ -82,13 +88,7 @@ export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pa
 
   opBegin(mem, actor.parkWord, WAITING_OP.register, ctx.mm.id, start, last);
   const begunAt = actor.mode === 0 ? 0 : now(actor);
-  const mode = ctx.strategy.registerLocks(era);
-  if (mode === 'write') downWrite(actor, ctx.mm.mmapLock);
-  else if (mode === 'read') downRead(actor, ctx.mm.mmapLock);
-  ctx.strategy.insert(actor, ctx, umem);
-  if (mode === 'write') upWrite(actor, ctx.mm.mmapLock);
-  else if (mode === 'read') upRead(actor, ctx.mm.mmapLock);
-
+  insertKeepingOut(actor, ctx, era, umem);
   opEnd(mem, actor.parkWord);
   const outcome = ctx.strategy.pins ? pinPages(actor, ctx, umem) : OUTCOME.ok;
   if (outcome !== OUTCOME.ok) {
@@ -103,6 +103,32 @@ export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pa
   recordLatency(actor, HISTOGRAM.register, begunAt);
   point(actor, POINT['register.done'], key, index, OUTCOME.ok);
   return key;
+}
+
+/** Inserts under the locks that the design wants, and counts the sections that it had to be kept out of. */
+function insertKeepingOut(actor: Actor, ctx: Ucontext, era: Era, umem: Addr): void {
+  const { mem } = actor;
+  const { mm, strategy } = ctx;
+  const counts = strategy.keepsOut === true;
+  const met = counts && othersOverlap(actor, mm, umemStart(mem, umem) as Vpn, umemLast(mem, umem) as Vpn);
+  const begun = counts ? sectionsBegun(actor, mm.world) : 0;
+  const mode = strategy.registerLocks(era);
+  lockMm(actor, ctx, mode);
+  strategy.insert(actor, ctx, umem);
+  if (counts && (met || sectionsBegun(actor, mm.world) !== begun)) count(actor, MEETS);
+  unlockMm(actor, ctx, mode);
+}
+
+function lockMm(actor: Actor, { mm }: Ucontext, mode: MmLockMode): void {
+  if (mode === 'read') downRead(actor, mm.mmapLock);
+  else if (mode !== 'none') downWrite(actor, mm.mmapLock);
+  if (mode === 'all') mmTakeAllLocks(actor, mm);
+}
+
+function unlockMm(actor: Actor, { mm }: Ucontext, mode: MmLockMode): void {
+  if (mode === 'all') mmDropAllLocks(actor, mm);
+  if (mode === 'read') upRead(actor, mm.mmapLock);
+  else if (mode !== 'none') upWrite(actor, mm.mmapLock);
 }
 
 function umemInit(actor: Actor, ctx: Ucontext, umem: Addr, index: number, key: number, start: Vpn, last: Vpn): void {

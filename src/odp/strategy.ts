@@ -4,8 +4,8 @@ import type { Outcome } from '../mm/outcome.ts';
 import type { Actor } from '../trace/actor.ts';
 import type { Ucontext } from './ucontext.ts';
 
-/** In which mode registration holds mmap_lock around the insertion. */
-export type MmLockMode = 'none' | 'read' | 'write';
+/** How registration holds mmap_lock around the insertion. `all`: for writing, and mm_take_all_locks on top. */
+export type MmLockMode = 'none' | 'read' | 'write' | 'all';
 
 /** Kernel whose locking the mm follows. */
 export type Era = 'v5.5';
@@ -54,6 +54,11 @@ export interface Strategy {
   readonly fields?: { readonly ucontext?: AnyStruct; readonly umem?: AnyStruct };
   /** True: all pages are pinned at registration and faults never happen. */
   readonly pins: boolean;
+  /**
+   * True: registration waits until no section runs, so none is born inside one. The exposure `register-in-section` cannot be had then;
+   * `register-meets-section` is counted in its place: a section ran over the range when the registration came, or began while it waited.
+   */
+  readonly keepsOut?: boolean;
 
   /** Once for each ucontext, before the threads start. */
   init(mem: Int32Array<SharedArrayBuffer>, ctx: Ucontext): void;
@@ -68,13 +73,13 @@ export interface Strategy {
   rangeEnd(actor: Actor, ctx: Ucontext, section: Addr, start: Vpn, last: Vpn): void;
   /** A fault begins: returns its sample (not negative), or -1 when it collides already and should wait. */
   faultBegin(actor: Actor, ctx: Ucontext, umem: Addr): number;
-  /** Under the umem mutex: true when the page that was got since `sample` may be mapped. */
-  faultCheck(actor: Actor, ctx: Ucontext, umem: Addr, sample: number): boolean;
+  /** Under the umem mutex: true when the page `vpn` that was got since `sample` may be mapped. */
+  faultCheck(actor: Actor, ctx: Ucontext, umem: Addr, sample: number, vpn: Vpn): boolean;
   /** Waits until a refused fault may try again, at most `timeoutMs`; false when it timed out. May return early. Holds no lock. */
   faultWait(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: number): boolean;
   /** The umem is dying: wakes the faults that wait for it, so that they see that and give up. */
   faultWake(actor: Actor, ctx: Ucontext, umem: Addr): void;
   /** Everybody is parked: reports each value of the ucontext (`umem` 0) or of one umem that is not what it must be then. */
   audit(actor: Actor, ctx: Ucontext, umem: Addr, report: AuditReport): void;
-  expected(era: Era, traits: Traits): Expectation;
+  expected(era: Era, traits: Traits, params: Readonly<Record<string, number>>): Expectation;
 }

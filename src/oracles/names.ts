@@ -10,6 +10,7 @@ export const ORACLE_NAMES = [
   'starvation',
   'deadlock',
   'leak',
+  'inactive-while-idle',
 ] as const;
 export type OracleName = (typeof ORACLE_NAMES)[number];
 
@@ -19,5 +20,5 @@ export const ORACLE = Object.freeze(Object.fromEntries(ORACLE_NAMES.map((name, i
 };
 
 /** Oracles of liveness; all others are of safety. */
-export const LIVENESS: readonly OracleName[] = ['starvation', 'deadlock'];
+export const LIVENESS: readonly OracleName[] = ['starvation', 'deadlock', 'inactive-while-idle'];
 export const isSafety = (oracle: OracleName): boolean => !LIVENESS.includes(oracle);

@@ -1,6 +1,7 @@
 import type { Picture } from '../explore/picture.ts';
 import type { Exploration, ExploreSummary, ExploreVerdict, ExploreViolation } from '../explore/pipeline-result.ts';
 import type { ExploreProgress } from '../explore/progress.ts';
+import { DATA_RACE } from '../explore/race-log.ts';
 import { formatDuration } from '../scenario/duration.ts';
 import { raceColumns } from './explore-columns.ts';
 import { grouped, short, wrapText } from './format.ts';
@@ -8,6 +9,8 @@ import type { Style } from './style.ts';
 
 /** In the folder of each violation. */
 export const REPLAY_FILE = 'schedule.replay.json';
+/** There, too, when it is a data race: both sides with their stacks. */
+export const RACE_FILE = 'data-race.txt';
 
 export interface ExploreReportOptions {
   readonly style: Style;
@@ -70,6 +73,7 @@ function violationLines(
   { style, width, dir }: ExploreReportOptions,
 ): string[] {
   const { oracle, object, text, phase, afterSchedules, preemptions, steps, foundWith, folder } = violation;
+  const few = fewestText(violation);
   const about = object === '' ? '' : ` of ${object}`;
   const size = `${counted(preemptions, 'preemption')} in ${counted(steps, 'step')}`;
   const before =
@@ -79,6 +83,7 @@ function violationLines(
   const lines = [
     ...wrapText(`${oracle}${about}: ${text}`, width - 2).map((line) => `  ${style.red(line)}`),
     `  after ${counted(afterSchedules, 'schedule')}, by ${phase}; ${size}${before}`,
+    ...(few === null ? [] : wrapText(few, width - 2).map((line) => `  ${line}`)),
   ];
   if (draw && picture !== null)
     // The title and the notes above say the same.
@@ -89,8 +94,16 @@ function violationLines(
       ),
       '',
     );
-  if (folder !== null) lines.push(`  replay it: odptorture replay ${dir}/${folder}/${REPLAY_FILE}`);
+  if (folder === null) return lines;
+  lines.push(`  replay it: odptorture replay ${dir}/${folder}/${REPLAY_FILE}`);
+  if (oracle === DATA_RACE) lines.push(`  both sides of it: ${dir}/${folder}/${RACE_FILE}`);
   return lines;
+}
+
+function fewestText({ fewest, preemptions }: ExploreViolation): string | null {
+  if (!fewest || preemptions === 0) return null;
+  const fewer = preemptions === 1 ? 'without one' : `with at most ${preemptions - 1}`;
+  return `${counted(preemptions, 'preemption')} ${preemptions === 1 ? 'is' : 'are'} the fewest possible: all schedules ${fewer} were tried`;
 }
 
 /** The last line: how many of what, and the verdict over all. */

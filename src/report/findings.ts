@@ -49,7 +49,7 @@ export function findingWords(cell: CellResult): string[] {
 }
 
 /** The windows that the thread is about, in this order. */
-const WINDOWS = ['register-in-section', 'fault-in-section', 'truncate-in-fault'];
+const WINDOWS = ['register-in-section', 'register-meets-section', 'fault-in-section', 'truncate-in-fault'];
 const windows = (cell: CellResult): { name: string; count: number }[] =>
   WINDOWS.map((name) => ({ name, count: cell.exposures[name] ?? 0 })).filter(({ count }) => count > 0);
 const windowWords = (cell: CellResult): string[] => windows(cell).map(({ name, count }) => `${name} ${grouped(count)}`);

@@ -49,46 +49,69 @@ const countAddr = (umem: Addr): Addr => at(umem, COUNT);
 const seqAddr = (umem: Addr): Addr => at(umem, SEQ);
 const completionAddr = (umem: Addr): Addr => at(umem, DONE);
 
-/** invalidate_range_start: each overlapping umem is counted, then zapped. umem_rwsem is held for the walk, not until the end. */
-export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Outcome {
+/** ib_umem_notifier_start_account: one more section runs over the umem. The caller holds the umem mutex. */
+export function countUp(actor: Actor, umem: Addr): void {
   const { mem } = actor;
-  downRead(actor, ctx.umemRwsem);
+  const before = mem[countAddr(umem)];
+  // Re-armed only by the first section: with a skewed count the wrong one does it, as in the original.
+  if (before === 0) reinitCompletion(actor, completionAddr(umem));
+  store(actor, countAddr(umem), before + 1);
+  actor.observer.countChanged(actor, umem, before + 1, mem[seqAddr(umem)]);
+  point(actor, POINT['umem.counted'], mem[umem + UMEM.index], before + 1, mem[seqAddr(umem)]);
+}
+
+/**
+ * ib_umem_notifier_end_account: one section less, under the umem mutex. With `clamp`, a count of 0 stays 0: "avoid decreasing the
+ * notifiers count if it is zero".
+ */
+export function countDown(actor: Actor, umem: Addr, clamp: boolean): void {
+  const { mem } = actor;
+  const seq = (mem[seqAddr(umem)] + 1) & 0x7fffffff;
+  const before = mem[countAddr(umem)];
+  const clamped = clamp && before === 0;
+  const after = clamped ? 0 : before - 1;
+  // The sequence first: a fault that sees the count at 0 must see that the sequence has moved.
+  store(actor, seqAddr(umem), seq);
+  store(actor, countAddr(umem), after);
+  actor.observer.countChanged(actor, umem, after, seq);
+  if (clamped) count(actor, COUNTER['exposure.clampHit']);
+  point(actor, clamped ? CLAMPED : UNCOUNTED, mem[umem + UMEM.index], after, seq);
+  if (after === 0) completeAll(actor, completionAddr(umem));
+}
+
+/** The walk of a start: each overlapping umem is counted, then zapped. The caller guards the tree. */
+export function countOverlapsUp(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
   for (let u = firstOverlap(actor, ctx, start, last); u !== NULL_ADDR; u = nextOverlap(actor, u, start, last)) {
     mutexLock(actor, umemMutex(u));
-    const before = mem[countAddr(u)];
-    // Re-armed only by the first section: with a skewed count the wrong one does it, as in the original.
-    if (before === 0) reinitCompletion(actor, completionAddr(u));
-    store(actor, countAddr(u), before + 1);
-    actor.observer.countChanged(actor, u, before + 1, mem[seqAddr(u)]);
-    point(actor, POINT['umem.counted'], mem[u + UMEM.index], before + 1, mem[seqAddr(u)]);
+    countUp(actor, u);
     mutexUnlock(actor, umemMutex(u));
     mutexLock(actor, umemMutex(u));
     zapUmem(actor, ctx, u, start, last);
     mutexUnlock(actor, umemMutex(u));
   }
+}
+
+/** The walk of an end. The caller guards the tree. */
+export function countOverlapsDown(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, clamp: boolean): void {
+  for (let u = firstOverlap(actor, ctx, start, last); u !== NULL_ADDR; u = nextOverlap(actor, u, start, last)) {
+    mutexLock(actor, umemMutex(u));
+    countDown(actor, u, clamp);
+    mutexUnlock(actor, umemMutex(u));
+  }
+}
+
+/** invalidate_range_start. umem_rwsem is held for the walk, not until the end. */
+export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Outcome {
+  downRead(actor, ctx.umemRwsem);
+  countOverlapsUp(actor, ctx, start, last);
   upRead(actor, ctx.umemRwsem);
   return OUTCOME.ok;
 }
 
-/** invalidate_range_end. With `clamp`, a count of 0 stays 0: "avoid decreasing the notifiers count if it is zero". */
+/** invalidate_range_end. */
 export function countedEnd(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, clamp: boolean): void {
-  const { mem } = actor;
   downRead(actor, ctx.umemRwsem);
-  for (let u = firstOverlap(actor, ctx, start, last); u !== NULL_ADDR; u = nextOverlap(actor, u, start, last)) {
-    mutexLock(actor, umemMutex(u));
-    const seq = (mem[seqAddr(u)] + 1) & 0x7fffffff;
-    const before = mem[countAddr(u)];
-    const clamped = clamp && before === 0;
-    const after = clamped ? 0 : before - 1;
-    // The sequence first: a fault that sees the count at 0 must see that the sequence has moved.
-    store(actor, seqAddr(u), seq);
-    store(actor, countAddr(u), after);
-    actor.observer.countChanged(actor, u, after, seq);
-    if (clamped) count(actor, COUNTER['exposure.clampHit']);
-    point(actor, clamped ? CLAMPED : UNCOUNTED, mem[u + UMEM.index], after, seq);
-    if (after === 0) completeAll(actor, completionAddr(u));
-    mutexUnlock(actor, umemMutex(u));
-  }
+  countOverlapsDown(actor, ctx, start, last, clamp);
   upRead(actor, ctx.umemRwsem);
 }
 

@@ -19,6 +19,7 @@ export const LOCK_CLASSES = [
   'request_queue',
   'slab',
   'strategy',
+  'mm_all_locks_mutex',
 ] as const;
 export type LockClass = (typeof LOCK_CLASSES)[number];
 

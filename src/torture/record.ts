@@ -87,6 +87,8 @@ function detail(world: World, raw: RawViolation): string {
       return `the running count of ${f.umem >= 0 ? `umem ${f.umem}` : 'the process'} went to ${f.value}`;
     case 'counter-leak':
       return `at rest, a count of ${f.umem >= 0 ? `umem ${f.umem}` : 'the process'} is ${f.value}; the design says ${f.expectedValue}`;
+    case 'inactive-while-idle':
+      return `at rest, umem ${f.umem} takes no fault, and nothing is under way that would change that`;
     case 'unpaired-section':
       return f.reason === UNPAIRED.endWithoutStart
         ? `section ${f.value}: a subscription was told the end without the start`

@@ -2,6 +2,7 @@ import { ORACLE, ORACLE_NAMES, type OracleName } from '../oracles/names.ts';
 import { countOf } from '../oracles/report.ts';
 import { judge } from '../oracles/verdict.ts';
 import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../results/types.ts';
+import type { Strategy } from '../odp/strategy.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';
@@ -60,7 +61,7 @@ export function expectationOf(world: World): CellResult['expected'] {
   const given = plan.expect[plan.strategy];
   const expected =
     given === undefined
-      ? strategy.expected(plan.era, { rmap: hasRmap(plan) })
+      ? strategy.expected(plan.era, { rmap: hasRmap(plan) }, world.contexts[0]!.params)
       : { ...given, reason: `the scenario's own expectation` };
   return {
     must: expected.must as readonly OracleName[],
@@ -75,14 +76,25 @@ function hasRmap(plan: CellPlan): boolean {
   return plan.litmus.programs.some((program) => program.some(({ verb }) => verb === 'truncate'));
 }
 
+const BORN = 'register-in-section';
+const MET = 'register-meets-section';
+
 /** What was exposed too seldom. A design under which a forced order is impossible has shown that, not nothing. */
-function lacking(plan: CellPlan, pins: boolean, exposures: Readonly<Record<string, number>>, end: CellEnd): string[] {
+function lacking(
+  plan: CellPlan,
+  { pins, keepsOut }: Strategy,
+  exposures: Readonly<Record<string, number>>,
+  end: CellEnd,
+): string[] {
   if (plan.litmus !== null) {
     const rounds = Object.values(end.supervisor?.orders ?? {}).reduce((a, b) => a + b, 0);
     return rounds === 0 ? ['no iteration was completed'] : [];
   }
   // Under a design that pins there are no faults, so nothing is missing when none was exposed.
-  const asked = Object.entries(plan.evidence).filter(([name]) => !(pins && name.startsWith('fault-')));
+  const asked = Object.entries(plan.evidence)
+    .filter(([name]) => !(pins && name.startsWith('fault-')))
+    // Nor under one that keeps registrations out of sections: what it kept out is counted in its place.
+    .map(([name, least]) => [keepsOut === true && name === BORN ? MET : name, least] as const);
   return asked
     .filter(([name, least]) => (exposures[name] ?? 0) < least)
     .map(([name, least]) => `${name} ${exposures[name] ?? 0}, at least ${least} needed`);
@@ -101,7 +113,7 @@ export function cellResult(world: World, end: CellEnd): CellResult {
     counts,
     must: expected.must,
     may: expected.may,
-    lacking: lacking(plan, world.strategy.pins, exposures, end),
+    lacking: lacking(plan, world.strategy, exposures, end),
     // A deadlock that the oracle has named is a finding, not a broken cell.
     broken: end.fault?.kind === 'deadlock' ? null : broken,
   });

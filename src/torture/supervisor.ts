@@ -7,6 +7,7 @@ import { forEachUmem } from '../odp/ucontext.ts';
 import { UMEM } from '../odp/umem.ts';
 import { auditCounters } from '../oracles/counter.ts';
 import { checkDeadlock, createDeadlockWatch, type DeadlockWatch } from '../oracles/deadlock.ts';
+import { auditInactive } from '../oracles/inactive-while-idle.ts';
 import { auditLeaks } from '../oracles/leak.ts';
 import { auditMappings } from '../oracles/stale-mapping.ts';
 import { checkWaitStarvation, createWaitMeters } from '../oracles/starvation.ts';
@@ -41,6 +42,7 @@ interface Supervision {
   readonly cell: RoleCell;
   readonly watch: DeadlockWatch;
   readonly leaked: Set<number>;
+  readonly inactive: Set<number>;
   readonly orders: Record<string, number>;
 }
 
@@ -51,7 +53,7 @@ export function runSupervisor(task: ThreadTask): SupervisorExit {
   // It takes no part in the protocol: nobody waits for it to park, and no deadlock needs it.
   parkFinished(actor, actor.control, actor.parkWord);
   setUpMemory(actor, world);
-  const s: Supervision = { cell, watch: createDeadlockWatch(world.threads), leaked: new Set(), orders: {} };
+  const s: Supervision = { cell, watch: createDeadlockWatch(world.threads), leaked: new Set(), inactive: new Set(), orders: {} };
   const started = startBarrier(cell);
   const alive = started && (world.plan.litmus === null ? superviseLoad(s) : superviseLitmus(s));
   const quiet = alive && settle(s) && finalAudit(s);
@@ -116,9 +118,10 @@ function audit(s: Supervision): void {
   release(world.mem, world.control);
 }
 
-function quiescentAudit({ cell, leaked }: Supervision): void {
+function quiescentAudit({ cell, leaked, inactive }: Supervision): void {
   auditMappings(cell.actor, cell.world.oracles);
   auditCounters(cell.actor, cell.world.oracles, leaked);
+  auditInactive(cell.actor, cell.world.oracles, inactive);
   count(cell.actor, COUNTER['audit.done']);
 }
 

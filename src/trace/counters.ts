@@ -57,6 +57,16 @@ export const COUNTER_NAMES = [
   'trace.records',
   'record.kept',
   'record.dropped',
+  'exposure.registerMeetsSection',
+  // exposures of single designs
+  /** range-pool: a start found no slot free. */
+  'exposure.poolFull',
+  /** pool-overflow: a start found no slot free, and was only counted. */
+  'exposure.poolOverflow',
+  /** range-alloc: a start had no memory for its range, and went on without. */
+  'exposure.unlistedSection',
+  /** An end whose range was not listed, and that was ignored. */
+  'exposure.ignoredEnd',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];

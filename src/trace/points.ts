@@ -58,6 +58,10 @@ export const POINT_TABLE = [
   ['verb.end', ['verb', 'outcome', '']],
   // mm: a start that answered EAGAIN; the section is over
   ['section.refused', ['start', 'last', 'section']],
+  // odp: a region is about to be put on a list of those that wait, having been found to have to (umem.deferred)
+  ['umem.queueing', ['umem', 'start', 'last']],
+  // odp: the end callback has left the tree, and is about to count the section out of the process
+  ['process.uncounting', ['start', 'last', '']],
 ] as const satisfies readonly (readonly [string, readonly string[]])[];
 
 export type PointName = (typeof POINT_TABLE)[number][0];

@@ -22,6 +22,9 @@ const SOURCES = {
     export const threads = [body, body];`,
   hangs: `export const memory = 16;
     export const threads = [function spinner(task) { store(task, 0, 1); for (;;); }, (task) => { load(task, 0); }];`,
+  /** The same before its first step: it says that it is ready, and never comes to one. */
+  blocks: `export const memory = 16;
+    export const threads = [(task) => { store(task, 0, 1); }, function sleeper() { for (;;); }];`,
   forgets: `let runs = 0; export const memory = 16;
     export const threads = [(task) => { load(task, runs++ % 3); load(task, runs % 3); }, (task) => { store(task, 0, 1); }];`,
   /** Never ends: each schedule comes to the step bound. */

@@ -44,6 +44,8 @@ describe('what explore says of the models', () => {
       oracle: 'assertion',
       text: 'count of -1',
       preemptions: 1,
+      // There is none without a preemption: the search by preemptions has been there.
+      fewest: true,
       folder: 'violations/1',
     });
     expect(violation!.schedule).toHaveLength(violation!.steps);
@@ -59,6 +61,7 @@ describe('what explore says of the models', () => {
     expect(code).toBe(1);
     expect(summary.explorations[0]!.violations[0]).toMatchObject({
       preemptions: 3,
+      fewest: true,
       text: 'a section that was counted ends with a mapping',
     });
   });
@@ -109,6 +112,41 @@ describe('what explore says of the models', () => {
     expect([a!.processes, b!.processes]).toEqual([1, 2]);
   });
 
+  it('one process and two find the same first violation by preemptions, and say the same of what they tried', async () => {
+    const [a, b] = await Promise.all(
+      ['1', '2'].map(async (jobs) => {
+        const { summary } = await explored(model('model-b'), ['--policy', 'bound', '--jobs', jobs, '-d', '30s']);
+        return summary.explorations[0]!;
+      }),
+    );
+    for (const one of [a!, b!])
+      expect(one.violations).toMatchObject([{ preemptions: 3, fewest: true, text: a!.violations[0]!.text }]);
+    const proved = await Promise.all(
+      ['1', '2'].map(async (jobs) => {
+        const { summary } = await explored(model('model-a-fix'), ['--policy', 'bound', '--jobs', jobs, '-d', '30s']);
+        return summary.explorations[0]!.guarantee;
+      }),
+    );
+    expect(proved[0]).toMatch(/^exhaustive: \d+ schedules/);
+    expect(proved[1]).toBe(proved[0]);
+  });
+
+  it('several processes find the same first violation by preemptions, however fast they are', async () => {
+    const runs = [];
+    for (let i = 0; i < 3; i++) {
+      const { summary } = await explored(model('model-b'), ['--policy', 'bound', '--jobs', '3', '-d', '30s']);
+      const [violation] = summary.explorations[0]!.violations;
+      runs.push([violation!.afterSchedules, violation!.schedule.join('')]);
+    }
+    expect(runs[1]).toEqual(runs[0]);
+    expect(runs[2]).toEqual(runs[0]);
+  });
+
+  it('a violation of a sampler, too, is shown to have the fewest preemptions', async () => {
+    const { summary } = await explored(model('model-a'), ['--policy', 'random', '-d', '20s']);
+    expect(summary.explorations[0]!.violations[0]).toMatchObject({ preemptions: 1, fewest: true });
+  });
+
   it('a litmus scenario is one exploration a strategy', async () => {
     const { code, summary } = await explored('seed-madvise-around-register', [
       ...['-s', 'private-count,mmap-write', '-d', '20s'],
@@ -130,8 +168,10 @@ describe('plain accesses', () => {
     expect(summary.explorations[0]!.violations[0]).toMatchObject({ oracle: 'data-race', object: 'word 2' });
     expect(readFileSync(join(dir, 'violations/1/data-race.txt'), 'utf8')).toContain('BUG: KCSAN: data-race in');
     expect(summary.caveat).not.toContain('--races');
+    expect(summary.explorations[0]!.notes).toEqual([expect.stringMatching(/^data races: [1-9]\d* accesses looked at/)]);
     const without = await explored(racy, ['-d', '20s']);
     expect(without.code).toBe(0);
+    expect(without.summary.explorations[0]!.notes).toEqual([]);
     expect(without.summary.caveat).toContain('--races finds those that race');
   });
 });
@@ -166,6 +206,7 @@ describe('what cannot be explored', () => {
       6,
       /^ODP_E_EXPLORE_HUNG: thread 'spinner' does not come back from step \d+, store word 0: .*raw Atomics\.wait/m,
     ],
+    ['blocks', 6, /^ODP_E_EXPLORE_HUNG: thread 'sleeper' does not come to its first step/m],
     ['dies', 6, /^ODP_E_EXPLORE_CRASHED: process \d+ ended twice over the same work: SIGKILL/m],
   ];
   it.each(refused)('%s: exit code %d', async (name, code, message) => {

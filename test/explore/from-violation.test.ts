@@ -22,7 +22,10 @@ const thread = (tid: number, role: string, name: string) => ({
   pauseUs: 0,
 });
 const plan = {
+  scenario: 'seed',
+  kind: 'load',
   strategy: 'private-count-clamped',
+  litmus: null,
   memory: {
     mms: 1,
     pages: 48,
@@ -84,8 +87,8 @@ describe('a litmus drawn from a violation', () => {
     expect(memory.pages).toBe(5);
     expect(litmus!.programs.map((verbs) => verbs.map((v) => `${v.verb} ${v.start}..${v.last}`))).toEqual([
       ['madvise 0..3', 'madvise 2..2'],
-      ['fault 1..4'],
       ['register 1..4'],
+      ['fault 1..4'],
     ]);
     expect(litmus!.setup.map((v) => v.verb)).not.toContain('register');
   });
@@ -131,6 +134,99 @@ describe('a litmus drawn from a violation', () => {
     // 32..33 before the region, 34..35 and 36..39 in it (the cut lies between), 40..47 behind it.
     expect(memory.files).toEqual([{ pages: 4 }]);
     expect(litmus!.programs.flat().find((v) => v.verb === 'truncate')).toMatchObject({ start: 2, file: 0 });
+  });
+
+  it('reads a registration with its prefetch as two verbs, and repeats nothing', () => {
+    const prefetched = [
+      at(1, 7, 'umem.inserted', 3, 13, 19),
+      at(1, 7, 'fault.committed', 3, 13, 60),
+      at(1, 7, 'fault.committed', 3, 14, 61),
+      at(2, 1, 'fault.committed', 3, 15, 62),
+      at(2, 2, 'fault.committed', 3, 16, 63),
+      at(0, 5, 'section.ending', 14, 14, 2),
+    ];
+    const [literal] = draftLitmus(
+      record(prefetched, { oracle: 'entry-in-section', page: 14, thread: { tid: 0, name: 'madvise-0' } }),
+      plan,
+    );
+    expect(loaded(literal!.yaml).litmus!.programs.map((verbs) => verbs.map((v) => v.verb))).toEqual([
+      ['madvise'],
+      ['register', 'prefetch'],
+      ['fault'],
+    ]);
+  });
+
+  it('keeps one registration, the last of the region in question', () => {
+    const several = [
+      at(1, 3, 'umem.inserted', 2, 14, 15),
+      at(1, 4, 'umem.removed', 2, 14, 15),
+      at(1, 5, 'umem.inserted', 3, 13, 16),
+      at(1, 6, 'umem.inserted', 4, 16, 20),
+      at(0, 5, 'section.ending', 14, 14, 2),
+    ];
+    const [literal] = draftLitmus(
+      record(several, { oracle: 'counter-underflow', range: { start: 13, last: 16 }, thread: { tid: 0, name: 'm' } }),
+      plan,
+    );
+    const registered = loaded(literal!.yaml)
+      .litmus!.programs.flat()
+      .filter((v) => v.verb === 'register');
+    expect(registered).toHaveLength(1);
+  });
+
+  it('leaves out what happened in other address spaces', () => {
+    const two: DraftPlan = {
+      ...plan,
+      memory: { ...plan.memory, mms: 2, areas: plan.memory.areas.flatMap((area) => [area, { ...area, mm: 1 }]) },
+      threads: plan.threads.map((t) => (t.tid === 1 ? { ...t, mm: 1 } : t)),
+    };
+    const [literal] = draftLitmus(
+      record(window, { oracle: 'entry-in-section', page: 14, thread: { tid: 0, name: 'madvise-0' } }),
+      two,
+    );
+    expect(loaded(literal!.yaml).memory.mms).toBe(1);
+    // The registration was of the other one.
+    expect(
+      loaded(literal!.yaml)
+        .litmus!.programs.flat()
+        .map((v) => v.verb),
+    ).not.toContain('register');
+  });
+
+  it('does not fold a file that lies in two places', () => {
+    const [anon, file] = plan.memory.areas;
+    const twice: DraftPlan = {
+      ...plan,
+      memory: { ...plan.memory, areas: [anon!, { ...file!, pages: 8 }, { ...file!, at: 40, pages: 8, offset: 8 }] },
+    };
+    const cut = [
+      at(3, 2, 'truncate.enter', 0, 4),
+      at(3, 2, 'section.started', 36, 47, 1),
+      at(1, 3, 'umem.inserted', 3, 34, 39),
+    ];
+    const [literal] = draftLitmus(
+      record(cut, { oracle: 'stale-dma', page: 38, thread: { tid: 3, name: 'truncate-0' } }),
+      twice,
+    );
+    const { memory, litmus } = loaded(literal!.yaml);
+    expect(memory.areas).toEqual(twice.memory.areas);
+    expect(litmus!.programs.flat().find((v) => v.verb === 'truncate')).toMatchObject({ start: 4, file: 0 });
+  });
+
+  it('gives the words of a violation of a litmus test back as they are', () => {
+    const litmus = loaded(
+      draftLitmus(record(window, { oracle: 'stale-dma', page: 14, thread: { tid: 0, name: 'madvise-0' } }), plan)[0]!
+        .yaml,
+    );
+    const drafts = draftLitmus(
+      record([], { oracle: 'stale-dma', page: 2, thread: { tid: 0, name: 'madvise-0' } }),
+      litmus,
+    );
+    expect(drafts).toHaveLength(1);
+    const words = (cell: typeof litmus) =>
+      cell.litmus!.programs.map((verbs) => verbs.map((v) => `${v.verb} ${v.start}..${v.last}`));
+    expect(words(loaded(drafts[0]!.yaml))).toEqual(words(litmus));
+    expect(loaded(drafts[0]!.yaml).memory.areas).toEqual(litmus.memory.areas);
   });
 
   it('has nothing to say about a violation without pages and without a window', () => {

@@ -28,6 +28,10 @@ const STRATEGIES = [
   'private-count-clamped',
   'mmap-write',
   'context-count',
+  'range-pool',
+  'range-alloc',
+  'range-stack',
+  'pool-overflow',
   'interval-notifier',
   'pinned',
 ];

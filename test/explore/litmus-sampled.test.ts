@@ -8,6 +8,10 @@ const STRATEGIES = [
   'private-count-clamped',
   'mmap-write',
   'context-count',
+  'range-pool',
+  'range-alloc',
+  'range-stack',
+  'pool-overflow',
   'interval-notifier',
   'pinned',
 ] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type SampleOptions, SamplePhase } from '../../src/explore/pipeline-phases.ts';
-import type { SampleJob, SearchJob, StretchReport } from '../../src/explore/process-messages.ts';
+import { noTally, type SampleJob, type SearchJob, type StretchReport } from '../../src/explore/process-messages.ts';
 import type { Found } from '../../src/explore/search.ts';
 
 const phaseOf = (options: Partial<SampleOptions>, stopped: SearchJob[] = []) => {
@@ -24,7 +24,7 @@ const phaseOf = (options: Partial<SampleOptions>, stopped: SearchJob[] = []) => 
 };
 
 const report = (schedules: number, ended: boolean, found: readonly Found[] = []): StretchReport => ({
-  tally: { schedules, steps: schedules * 10, redundant: 0, cut: 0, forced: 0 },
+  tally: { ...noTally(), schedules, steps: schedules * 10 },
   found,
   ms: 100,
   ended,
@@ -32,6 +32,7 @@ const report = (schedules: number, ended: boolean, found: readonly Found[] = [])
   guarantee: null,
   coverage: null,
   tree: [],
+  bound: null,
 });
 const foundAfter = (schedules: number): Found => ({
   finding: { oracle: 'assertion', object: '', text: 'wrong' },

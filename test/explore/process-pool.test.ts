@@ -143,13 +143,13 @@ describe('processes that explore one program', () => {
     const pool = await open(model('model-b'), 1);
     const { found } = await run(pool, { policy: 'pos' });
     const how = { search: 'pos', seed: OPTIONS.seed, schedules: 1 };
-    const small = await pool.shrink({ kind: 'shrink', found: found[0]!, how, budgetMs: 10_000 });
+    const small = await pool.shrink({ kind: 'shrink', found: found[0]!, boundKept: -1, how, budgetMs: 10_000 });
     expect(small!.replay.preemptions).toBeLessThanOrEqual(found[0]!.preemptions);
     expect(small!.picture.finding).toEqual(small!.replay.finding);
     expect(small!.race).toBeNull();
     // A schedule that does not show it is no finding.
     const wrong = { ...found[0]!, finding: { oracle: 'deadlock', object: 'no such', text: '' } };
-    expect(await pool.shrink({ kind: 'shrink', found: wrong, how, budgetMs: 1000 })).toBeNull();
+    expect(await pool.shrink({ kind: 'shrink', found: wrong, boundKept: -1, how, budgetMs: 1000 })).toBeNull();
   });
 
   it('refuse a program that cannot be explored, with the code', async () => {

@@ -47,6 +47,8 @@ export interface BedOptions {
   readonly starvationAttempts?: number;
   readonly starvationOpportunities?: number;
   readonly starvationTicks?: number;
+  /** The design's parameters. */
+  readonly params?: Readonly<Record<string, number>>;
 }
 
 /** The plan of a cell with `threads` threads of which the last is the supervisor. Workers get it, too. */
@@ -59,7 +61,7 @@ export function bedPlan(o: BedOptions = {}): CellPlan {
     strategy: 'given',
     era: 'v5.5',
     seed: 1,
-    params: {},
+    params: o.params ?? {},
     durationMs: 1000,
     memory: {
       mms: 1,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Vpn } from '../../src/memory/address.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { contextCount } from '../../src/strategies/context-count.ts';
 import { WAIT } from '../../src/sync/task.ts';
@@ -36,7 +37,7 @@ function mapped(): { bed: Bed; key: number } {
 }
 const sample = (bed: Bed): number => contextCount.faultBegin(bed.actors[T3]!, bed.ctx, umemOf(bed, 0));
 const check = (bed: Bed, value: number): boolean =>
-  contextCount.faultCheck(bed.actors[T3]!, bed.ctx, umemOf(bed, 0), value);
+  contextCount.faultCheck(bed.actors[T3]!, bed.ctx, umemOf(bed, 0), value, 5 as Vpn);
 
 describe('context-count', () => {
   it('counts a section before it looks at the tree', () => {

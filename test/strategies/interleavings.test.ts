@@ -9,8 +9,12 @@ import { contextCount } from '../../src/strategies/context-count.ts';
 import { intervalNotifier } from '../../src/strategies/interval-notifier.ts';
 import { mmapWrite } from '../../src/strategies/mmap-write.ts';
 import { pinned } from '../../src/strategies/pinned.ts';
+import { poolOverflow } from '../../src/strategies/pool-overflow.ts';
 import { privateCount } from '../../src/strategies/private-count.ts';
 import { privateCountClamped } from '../../src/strategies/private-count-clamped.ts';
+import { rangeAlloc } from '../../src/strategies/range-alloc.ts';
+import { rangePool } from '../../src/strategies/range-pool.ts';
+import { rangeStack } from '../../src/strategies/range-stack.ts';
 import { downRead, rwsemReaders, upRead } from '../../src/sync/rw-semaphore.ts';
 import {
   auditOf,
@@ -244,10 +248,17 @@ class Run {
   }
 }
 
+/** A design with other defaults. */
+function withParams(strategy: Strategy, values: Readonly<Record<string, number>>): Strategy {
+  const params = { ...strategy.params };
+  for (const [name, value] of Object.entries(values)) params[name] = { ...params[name]!, default: value };
+  return { ...strategy, params, name: `${strategy.name} ${JSON.stringify(values)}` };
+}
+const POOLS = [0, 1, 2, 256].map((size) => withParams(poolOverflow, { size }));
+
 describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLock) => {
-  const safe = holdsMmapLock
-    ? [contextCount, intervalNotifier, pinned, mmapWrite]
-    : [contextCount, intervalNotifier, pinned];
+  const always = [contextCount, rangePool, rangeAlloc, rangeStack, ...POOLS, intervalNotifier, pinned];
+  const safe = holdsMmapLock ? [...always, mmapWrite] : always;
 
   it.each(safe)('$name is safe in every order of steps, and no oracle has anything to say', (strategy) => {
     fc.assert(
@@ -261,7 +272,13 @@ describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLo
     );
   });
 
-  const unsafe = holdsMmapLock ? [privateCount, privateCountClamped] : [privateCount, privateCountClamped, mmapWrite];
+  const never = [
+    privateCount,
+    privateCountClamped,
+    withParams(rangeAlloc, { failEvery: 2 }),
+    withParams(rangeAlloc, { size: 1 }),
+  ];
+  const unsafe = holdsMmapLock ? never : [...never, mmapWrite];
 
   it.each(unsafe)('$name breaks the rule in some order, and then an oracle says so', (strategy) => {
     const found = fc.check(

@@ -39,7 +39,7 @@ const create = (): Bed => createBed(intervalNotifier);
 const sample = (bed: Bed, key: number): number =>
   intervalNotifier.faultBegin(bed.actors[T3]!, bed.ctx, umemOf(bed, key));
 const check = (bed: Bed, key: number, value: number): boolean =>
-  intervalNotifier.faultCheck(bed.actors[T3]!, bed.ctx, umemOf(bed, key), value);
+  intervalNotifier.faultCheck(bed.actors[T3]!, bed.ctx, umemOf(bed, key), value, 5 as Vpn);
 const inTree = (bed: Bed, key: number): boolean => intervalNodeInTree(bed.world.mem, umemOf(bed, key));
 const about = (passed: readonly Passed[], ...points: string[]) =>
   passed.filter((p) => points.includes(p.point)).map((p) => [p.point, p.args[0]]);

@@ -33,8 +33,9 @@ describe('the registry', () => {
   it.each(STRATEGIES)('$name says who it is and what it earns', (strategy) => {
     expect(strategy.name).toMatch(/^[a-z]+(-[a-z]+)*$/);
     for (const text of [strategy.title, strategy.origin, strategy.reasoning]) expect(text.length).toBeGreaterThan(10);
+    const defaults = Object.fromEntries(Object.entries(strategy.params).map(([name, spec]) => [name, spec.default]));
     for (const rmap of [false, true]) {
-      const { must, may, reason } = strategy.expected('v5.5', { rmap });
+      const { must, may, reason } = strategy.expected('v5.5', { rmap }, defaults);
       expect(reason.length).toBeGreaterThan(10);
       for (const name of [...must, ...may]) expect(ORACLE_NAMES).toContain(name);
       expect(must.filter((name) => may.includes(name))).toEqual([]);

@@ -18,6 +18,10 @@ const ORDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'seed-fault-in-section': {
     'mmap-write': 'order-prevented',
     'context-count': 'retried-past-bound',
+    'range-pool': 'retried-past-bound',
+    'range-alloc': 'retried-past-bound',
+    'range-stack': 'retried-past-bound',
+    'pool-overflow': 'retried-past-bound',
     'interval-notifier': 'retried-past-bound',
     pinned: 'order-prevented',
   },
