@@ -19,6 +19,7 @@ export interface KeptOrder {
 
 const ITERATIONS = 5;
 const CELL_MS = 1000;
+const GRACE_MS = 1500;
 const ALL_MS = 6000;
 
 /** Tries the orders of a schedule on free threads; null when none shows the oracle there. Takes a few seconds at most. */
@@ -62,12 +63,14 @@ async function tried(
     litmus: { ...plan.litmus!, iterations: ITERATIONS, order },
   };
   const sink = { violation: () => {}, progress: () => {}, log: () => {} };
-  const result = await runner.runCell(forced, sink, signal);
+  // A fault may be refused for ever there: then nothing but this ends the iteration.
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CELL_MS + GRACE_MS)]);
+  const result = await runner.runCell(forced, sink, bounded);
   const violations = Object.fromEntries(
     Object.entries(result.violations).map(([name, { count }]) => [name, count]),
   ) as KeptOrder['violations'];
   const shown = violations[oracle as OracleName] ?? 0;
-  if (result.fault !== undefined || shown === 0) return null;
+  if (result.fault !== undefined || result.interrupted || shown === 0) return null;
   const complete = result.orders?.complete ?? 0;
   const iterations = Object.values(result.orders ?? {}).reduce((sum, n) => sum + n, 0);
   return { lines, iterations, complete, violations, sure: iterations === ITERATIONS && shown >= ITERATIONS };

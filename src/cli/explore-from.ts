@@ -90,7 +90,7 @@ function fromOrder(target: string | undefined, flags: ExploreFlags, terminal: Te
   const usage = (message: string): OdpError => new OdpError({ code: 'ODP_E_USAGE', message });
   if (target !== undefined) throw usage(`explore '${target}' or --from '${flags.from}'? Only one of them`);
   for (const name of MEANINGLESS)
-    if (flags[name] !== undefined)
+    if (flags[name] !== undefined && flags[name] !== false)
       throw usage(`--${name} has no meaning with --from: the violation says what to explore`);
   const violation = readViolation(resolve(terminal.cwd, flags.from!));
   const maxSteps = flags.maxSteps ?? DEFAULT_MAX_STEPS;

@@ -21,7 +21,7 @@ const { firstMapped, VMA } = vmaModule;
  * that a taker takes later (umem_rwsem) or never; munmap holds mmap_lock across its section, and takes i_mmap_rwsem under it as here.
  *
  * The kernel takes the locks of the VMAs (v6.4 on) and of the anon_vmas, too; the model has no sections under those. A pending signal ends it
- * there with EINTR; the model has no signals. Nothing is mapped twice in the sense of AS_MM_ALL_LOCKS: files are walked, not VMAs.
+ * there with EINTR; the model has no signals.
  */
 export function mmTakeAllLocks(actor: Actor, mm: Mm): void {
   const { allLocksMutex, files } = mm.world;
@@ -32,8 +32,7 @@ export function mmTakeAllLocks(actor: Actor, mm: Mm): void {
 /** mm_drop_all_locks. Under mmap_lock W the VMAs have not changed since, so the same files are found. */
 export function mmDropAllLocks(actor: Actor, mm: Mm): void {
   const { allLocksMutex, files } = mm.world;
-  for (let i = files.length - 1; i >= 0; i--)
-    if (mapsFile(actor.mem, mm, i)) upWrite(actor, files[i].iMmapRwsem);
+  for (let i = files.length - 1; i >= 0; i--) if (mapsFile(actor.mem, mm, i)) upWrite(actor, files[i].iMmapRwsem);
   mutexUnlock(actor, allLocksMutex);
 }
 

@@ -25,7 +25,7 @@ const { MUTEX, mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } = spinLockModule;
 const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
 
-/** struct kvm, as far as mmu_notifier.rst's users go. */
+/** struct kvm, as far as its MMU notifier goes. */
 const VM = defineStruct('kvm', {
   mmuLock: { words: SPIN_LOCK.$words, line: true },
   /** Sections that hit a region and have not ended. Under mmuLock, like the next two. */

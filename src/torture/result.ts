@@ -1,8 +1,8 @@
+import type { Strategy } from '../odp/strategy.ts';
 import { ORACLE, ORACLE_NAMES, type OracleName } from '../oracles/names.ts';
 import { countOf } from '../oracles/report.ts';
 import { judge } from '../oracles/verdict.ts';
 import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../results/types.ts';
-import type { Strategy } from '../odp/strategy.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';

@@ -53,7 +53,13 @@ export function runSupervisor(task: ThreadTask): SupervisorExit {
   // It takes no part in the protocol: nobody waits for it to park, and no deadlock needs it.
   parkFinished(actor, actor.control, actor.parkWord);
   setUpMemory(actor, world);
-  const s: Supervision = { cell, watch: createDeadlockWatch(world.threads), leaked: new Set(), inactive: new Set(), orders: {} };
+  const s: Supervision = {
+    cell,
+    watch: createDeadlockWatch(world.threads),
+    leaked: new Set(),
+    inactive: new Set(),
+    orders: {},
+  };
   const started = startBarrier(cell);
   const alive = started && (world.plan.litmus === null ? superviseLoad(s) : superviseLitmus(s));
   const quiet = alive && settle(s) && finalAudit(s);

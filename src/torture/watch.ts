@@ -100,10 +100,14 @@ function progress(w: Watch, now: number): void {
   w.sink.progress(progressOf(w.world, w.began === 0 ? 0 : now - w.began));
 }
 
-/** Its time has passed; or its supervisor has ended, as it does by itself after the last iteration of a litmus. */
+/**
+ * Its time has passed; or its supervisor has ended, as it does by itself after the last iteration of a litmus. It looks at the time only
+ * between two iterations: one in which a fault is refused for ever is ended from here.
+ */
 function isOver({ run, world, began }: Watch, now: number): boolean {
   if (run.supervisor !== null) return true;
-  return world.plan.litmus === null && began !== 0 && now - began >= world.plan.durationMs;
+  const { litmus, durationMs, bounds } = world.plan;
+  return began !== 0 && now - began >= durationMs + (litmus === null ? 0 : bounds.hangMs);
 }
 
 const deadlockFault = ({ cycle }: Watch): CellFault => ({

@@ -22,7 +22,7 @@ function exhaust({ engine, subject }: Host): { guarantee: string | null; oracles
   return { guarantee: search.guarantee(), oracles: new Set(found.map((one) => one.finding.oracle)), schedules };
 }
 
-const TWO_THREADS = ['seed-madvise-around-register', 'seed-fault-in-section', 'truncate-around-register'];
+const TWO_THREADS = ['seed-madvise-around-register', 'seed-fault-in-section', 'truncate-around-register', 'lost-activation'];
 const STRATEGIES = [
   'private-count',
   'private-count-clamped',
@@ -33,6 +33,10 @@ const STRATEGIES = [
   'range-stack',
   'pool-overflow',
   'interval-notifier',
+  'take-all-locks',
+  'deferred-activation',
+  'held-rwsem',
+  'range-union',
   'pinned',
 ];
 

@@ -13,6 +13,10 @@ const STRATEGIES = [
   'range-stack',
   'pool-overflow',
   'interval-notifier',
+  'take-all-locks',
+  'deferred-activation',
+  'held-rwsem',
+  'range-union',
   'pinned',
 ] as const;
 

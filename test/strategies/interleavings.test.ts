@@ -5,7 +5,11 @@ import { frameGeneration } from '../../src/mm/frame.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { pteFrame, ptePeek, ptePresent } from '../../src/mm/page-table.ts';
 import type { Strategy } from '../../src/odp/strategy.ts';
+import { umemExt } from '../../src/odp/umem.ts';
+import { auditMappings } from '../../src/oracles/stale-mapping.ts';
 import { contextCount } from '../../src/strategies/context-count.ts';
+import { ACTIVATION, deferredActivation } from '../../src/strategies/deferred-activation.ts';
+import { heldRwsem } from '../../src/strategies/held-rwsem.ts';
 import { intervalNotifier } from '../../src/strategies/interval-notifier.ts';
 import { mmapWrite } from '../../src/strategies/mmap-write.ts';
 import { pinned } from '../../src/strategies/pinned.ts';
@@ -15,6 +19,8 @@ import { privateCountClamped } from '../../src/strategies/private-count-clamped.
 import { rangeAlloc } from '../../src/strategies/range-alloc.ts';
 import { rangePool } from '../../src/strategies/range-pool.ts';
 import { rangeStack } from '../../src/strategies/range-stack.ts';
+import { rangeUnion } from '../../src/strategies/range-union.ts';
+import { takeAllLocks } from '../../src/strategies/take-all-locks.ts';
 import { downRead, rwsemReaders, upRead } from '../../src/sync/rw-semaphore.ts';
 import {
   auditOf,
@@ -171,8 +177,12 @@ class Run {
   register(start: number, pages: number): void {
     const { bed } = this;
     // A registration that takes mmap_lock for writing would wait for whoever reads.
-    const writes = bed.ctx.strategy.registerLocks('v5.5') === 'write';
+    const { registerLocks, keepsOut } = bed.ctx.strategy;
+    const mode = registerLocks('v5.5');
+    const writes = mode === 'write' || mode === 'all';
     if (writes && rwsemReaders(bed.world.mem, bed.world.mm.mms[0]!.mmapLock) > 0) return;
+    // And one that keeps out of sections by itself, for whoever is in one.
+    if (!writes && keepsOut === true && this.sections.some((s) => s !== null)) return;
     const key = register(bed, REGISTRAR, start, pages);
     if (key !== 0) this.regions.push({ key, start, pages });
   }
@@ -254,11 +264,28 @@ function withParams(strategy: Strategy, values: Readonly<Record<string, number>>
   for (const [name, value] of Object.entries(values)) params[name] = { ...params[name]!, default: value };
   return { ...strategy, params, name: `${strategy.name} ${JSON.stringify(values)}` };
 }
+/** deferred-activation with the one question more: a fault on a region without counters does not begin. */
+const REPAIRED: Strategy = {
+  ...deferredActivation,
+  name: 'deferred-activation, sampled only when active',
+  faultBegin: (actor, ctx, umem) =>
+    actor.mem[umemExt(umem) + ACTIVATION.active] === 0 ? -1 : deferredActivation.faultBegin(actor, ctx, umem),
+};
 const POOLS = [0, 1, 2, 256].map((size) => withParams(poolOverflow, { size }));
 
 describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLock) => {
-  const always = [contextCount, rangePool, rangeAlloc, rangeStack, ...POOLS, intervalNotifier, pinned];
-  const safe = holdsMmapLock ? [...always, mmapWrite] : always;
+  const always = [
+    contextCount,
+    rangePool,
+    rangeAlloc,
+    rangeStack,
+    ...POOLS,
+    intervalNotifier,
+    heldRwsem,
+    rangeUnion,
+    pinned,
+  ];
+  const safe = holdsMmapLock ? [...always, mmapWrite, takeAllLocks, REPAIRED] : [...always, REPAIRED];
 
   it.each(safe)('$name is safe in every order of steps, and no oracle has anything to say', (strategy) => {
     fc.assert(
@@ -278,7 +305,8 @@ describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLo
     withParams(rangeAlloc, { failEvery: 2 }),
     withParams(rangeAlloc, { size: 1 }),
   ];
-  const unsafe = holdsMmapLock ? never : [...never, mmapWrite];
+  // The sections here hold no i_mmap_rwsem: without mmap_lock they are not what take-all-locks reckons with.
+  const unsafe = holdsMmapLock ? never : [...never, mmapWrite, takeAllLocks];
 
   it.each(unsafe)('$name breaks the rule in some order, and then an oracle says so', (strategy) => {
     const found = fc.check(
@@ -293,5 +321,30 @@ describe.each([true, false])('with mmap_lock held by sections: %s', (holdsMmapLo
     expect(broken).not.toBe('');
     run.rest();
     expect(fired(run.bed), broken).toHaveProperty('entry-in-section');
+  });
+
+  it('deferred-activation leaves a page stale in some order, and lets none in while a section runs', () => {
+    // The last section that runs when the region is born must end inside a fault on a page that was there before it: too seldom
+    // met by chance, so the lists begin with what it takes, and the rest is left to chance.
+    const begun = fc.record({ start: small, pages: fc.integer({ min: 1, max: 3 }) }).map(({ start, pages }): Move[] => [
+      { kind: 'register', start, pages },
+      { kind: 'touch', which: 0, page: start },
+      { kind: 'section', actor: 0, start, pages },
+      { kind: 'register', start, pages },
+    ]);
+    const lists = fc.tuple(begun, moves).map(([first, rest]) => [...first, ...rest]);
+    const found = fc.check(
+      fc.property(lists, (list) => new Run(deferredActivation, holdsMmapLock).all(list) === ''),
+      { seed: SEED, numRuns: 3000 },
+    );
+    expect(found.failed, `seed ${SEED}: no counterexample in ${found.numRuns} runs`).toBe(true);
+    const [list] = found.counterexample!;
+    const run = new Run(deferredActivation, holdsMmapLock);
+    expect(run.all(list)).toMatch(/^at rest page \d+ is stale$/);
+    auditMappings(run.bed.supervisor, run.bed.world.oracles);
+    expect(Object.keys(fired(run.bed))).toContain('stale-mapping');
+    expect(Object.keys(fired(run.bed))).not.toContain('entry-in-section');
+    // The same order, with the one question more.
+    expect(new Run(REPAIRED, holdsMmapLock).all(list)).toBe('');
   });
 });

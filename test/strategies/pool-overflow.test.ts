@@ -169,6 +169,8 @@ describe('overflow', () => {
       const keys = [4, 5, 6].map((at) => register(bed, T2, at, 1));
       deregister(bed, T2, keys[which]!);
       sectionEnd(bed, T1);
+      // Nobody has touched the one that left.
+      expect(auditOf(bed, keys[which]!)).toEqual({ [ACTIVE]: 0 });
       const left = keys.filter((_, i) => i !== which);
       for (const key of left) {
         expect(auditOf(bed, key)).toEqual({});
@@ -180,15 +182,22 @@ describe('overflow', () => {
     expect(fired(bed)).toEqual({});
   });
 
-  it('wakes a fault that sleeps for the activation', async () => {
-    const bed = create(0);
-    sectionStart(bed, T1, 20, 21);
+  it.each([
+    ['the activation', 0, 20],
+    ['its count', 4, 5],
+  ])('wakes a fault that sleeps for %s', async (_what, size, start) => {
+    const bed = create(size);
+    sectionStart(bed, T1, start, start + 1);
     const key = register(bed, T2, 5, 2);
-    const thread = startThread(bed, T3, [['fault', key, 0, 3_600_000]]);
+    // One sleep without slices, longer than any bound of the test: only the wake-up can end it.
+    const thread = startThread(bed, T3, [
+      ['faultWait', umemOf(bed, key), 3_600_000],
+      ['fault', key, 0, 3_600_000],
+    ]);
     await withThreads([thread], async () => {
       await thread.sleepsIn(WAIT.waitQueue);
       sectionEnd(bed, T1);
-      expect(await thread.ended).toEqual([OUTCOME.ok]);
+      expect(await thread.ended).toEqual([true, OUTCOME.ok]);
       expect(fired(bed)).toEqual({});
     });
   });

@@ -88,6 +88,9 @@ describe('range-stack', () => {
 
   it('ignores an end without a start', () => {
     const bed = createBed(rangeStack);
+    // The section's words are those of one that was on the list before.
+    sectionStart(bed, T1, 4, 6);
+    sectionEnd(bed, T1);
     sectionStart(bed, T4, 4, 6);
     const section = sectionAddr(bed.world.mm, T1, 0);
     rangeStack.rangeEnd(bed.actors[T1]!, bed.ctx, section, 4 as never, 6 as never);
@@ -122,11 +125,15 @@ describe('range-stack', () => {
     const bed = createBed(rangeStack);
     const key = register(bed, T2, 4, 4);
     sectionStart(bed, T1, 5, 6);
-    const thread = startThread(bed, T3, [['fault', key, 1, 3_600_000]]);
+    // One sleep without slices, longer than any bound of the test: only the wake-up can end it.
+    const thread = startThread(bed, T3, [
+      ['faultWait', umemOf(bed, key), 3_600_000],
+      ['fault', key, 1, 3_600_000],
+    ]);
     await withThreads([thread], async () => {
       await thread.sleepsIn(WAIT.waitQueue);
       sectionEnd(bed, T1);
-      expect(await thread.ended).toEqual([OUTCOME.ok]);
+      expect(await thread.ended).toEqual([true, OUTCOME.ok]);
       expect(fired(bed)).toEqual({});
     });
   });

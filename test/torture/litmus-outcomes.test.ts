@@ -14,7 +14,12 @@ const cells = files.flatMap((file) => strategies.map((strategy) => [file, strate
 
 /** How the forced order ends where a design does not let it be, by file; all others complete it. */
 const ORDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'seed-madvise-around-register': { 'mmap-write': 'order-prevented' },
+  'seed-madvise-around-register': {
+    'mmap-write': 'order-prevented',
+    'take-all-locks': 'order-prevented',
+    'held-rwsem': 'order-prevented',
+    'range-union': 'order-prevented',
+  },
   'seed-fault-in-section': {
     'mmap-write': 'order-prevented',
     'context-count': 'retried-past-bound',
@@ -23,6 +28,10 @@ const ORDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'range-stack': 'retried-past-bound',
     'pool-overflow': 'retried-past-bound',
     'interval-notifier': 'retried-past-bound',
+    'take-all-locks': 'order-prevented',
+    'deferred-activation': 'retried-past-bound',
+    'held-rwsem': 'order-prevented',
+    'range-union': 'order-prevented',
     pinned: 'order-prevented',
   },
 };

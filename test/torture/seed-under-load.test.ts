@@ -38,6 +38,9 @@ describe('the seed scenario on real threads', () => {
       'range-stack',
       'pool-overflow',
       'interval-notifier',
+      'take-all-locks',
+      'held-rwsem',
+      'range-union',
       'pinned',
     ].flatMap((strategy) => [21, 22].map((seed) => [strategy, seed] as const)),
   )('%s, seed %i: no oracle of safety fires', async (strategy, seed) => {
