@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { onOneCore } from '../src/explore/one-core.ts';
-import { allowedCores } from '../src/explore/process.ts';
+import { onOneCore } from '../src/explore/control/one-core.ts';
+import { allowedCores } from '../src/explore/pipeline/process.ts';
 import { SCT_PROGRAMS, type SctProgram } from '../test/programs/sct/index.ts';
 import {
   bareHandOff,

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import type { Host } from '../src/explore/host.ts';
-import { createNovelty } from '../src/explore/novelty.ts';
-import { createMix, createSampler } from '../src/explore/sampler.ts';
-import { H, L, LOG_WORDS } from '../src/explore/sched.ts';
-import { runStretch, type Search } from '../src/explore/search.ts';
+import type { Host } from '../src/explore/control/host.ts';
+import { H, L, LOG_WORDS } from '../src/explore/control/sched.ts';
+import { createNovelty } from '../src/explore/search/novelty.ts';
+import { createMix, createSampler } from '../src/explore/search/sampler.ts';
+import { runStretch, type Search } from '../src/explore/search/search.ts';
 import { openProgram } from '../test/programs/open.ts';
 
 /** How often a search found its bug, and after how many schedules. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Exploration, type ExploreSummary, validateExplore } from '../src/explore/pipeline-result.ts';
+import { type Exploration, type ExploreSummary, validateExplore } from '../src/explore/pipeline/pipeline-result.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 

@@ -1,9 +1,9 @@
-import { Dpor } from '../src/explore/dpor.ts';
-import { type Host, openHost } from '../src/explore/host.ts';
-import { LITMUS_MAX_STEPS, litmusSubject } from '../src/explore/litmus.ts';
-import { PreemptionBound } from '../src/explore/preemption-bound.ts';
-import { H, OUTCOME_NAMES } from '../src/explore/sched.ts';
-import { runStretch } from '../src/explore/search.ts';
+import { type Host, openHost } from '../src/explore/control/host.ts';
+import { H, OUTCOME_NAMES } from '../src/explore/control/sched.ts';
+import { Dpor } from '../src/explore/search/dpor.ts';
+import { PreemptionBound } from '../src/explore/search/preemption-bound.ts';
+import { runStretch } from '../src/explore/search/search.ts';
+import { LITMUS_MAX_STEPS, litmusSubject } from '../src/explore/subject/litmus.ts';
 import type { CellPlan } from '../src/scenario/plan.ts';
 import { expectationOf } from '../src/torture/result.ts';
 import { arenaWords } from '../src/world/size.ts';

@@ -1,4 +1,4 @@
-import { answerMinimal } from '../src/explore/explain-process.ts';
+import { answerMinimal } from '../src/explore/explain/explain-process.ts';
 
 /** A process that makes a litmus and its schedule small for `odptorture explore --from`. */
 answerMinimal();

@@ -1,5 +1,5 @@
-import { forcedOrders } from '../explore/forced-order.ts';
-import type { Picture } from '../explore/picture.ts';
+import { forcedOrders } from '../explore/explain/forced-order.ts';
+import type { Picture } from '../explore/replay/picture.ts';
 import type { OracleName } from '../oracles/names.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import type { PointName } from '../trace/points.ts';

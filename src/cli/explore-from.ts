@@ -1,12 +1,19 @@
 import { randomInt } from 'node:crypto';
 import { relative, resolve } from 'node:path';
-import { type Attempt, type Hit, hitOf, litmusCell, searchDrafts, startAttempt } from '../explore/explain-search.ts';
-import { draftLitmus, violationName } from '../explore/from-violation.ts';
-import type { HostOptions } from '../explore/host.ts';
-import type { Exploration, ExploreSummary } from '../explore/pipeline-result.ts';
-import { caveat, validateExplore } from '../explore/pipeline-result.ts';
-import { allowedCores } from '../explore/process.ts';
-import type { ExploreProgress } from '../explore/progress.ts';
+import type { HostOptions } from '../explore/control/host.ts';
+import {
+  type Attempt,
+  type Hit,
+  hitOf,
+  litmusCell,
+  searchDrafts,
+  startAttempt,
+} from '../explore/explain/explain-search.ts';
+import { draftLitmus, violationName } from '../explore/explain/from-violation.ts';
+import type { Exploration, ExploreSummary } from '../explore/pipeline/pipeline-result.ts';
+import { caveat, validateExplore } from '../explore/pipeline/pipeline-result.ts';
+import { allowedCores } from '../explore/pipeline/process.ts';
+import type { ExploreProgress } from '../explore/pipeline/progress.ts';
 import { attemptLine, violationLines } from '../report/explained.ts';
 import { closingExploreLine, progressLines } from '../report/explore-result.ts';
 import { createStatus } from '../report/status.ts';

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { POLICIES, type Policy } from '../explore/pipeline-policy.ts';
+import { POLICIES, type Policy } from '../explore/pipeline/pipeline-policy.ts';
 import type { ColorChoice } from '../report/style.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
 import { duration, list, wholeIn } from './options.ts';

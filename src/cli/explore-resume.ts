@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Checkpoint, type ExploreSettings, readCheckpoint } from '../explore/checkpoint.ts';
-import type { PipelineState } from '../explore/pipeline.ts';
+import { type Checkpoint, type ExploreSettings, readCheckpoint } from '../explore/pipeline/checkpoint.ts';
+import type { PipelineState } from '../explore/pipeline/pipeline.ts';
 import { OdpError } from '../scenario/errors.ts';
 import type { ExploreFlags } from './explore-options.ts';
 import { findTargets, type Targets } from './explore-targets.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { targetHash } from '../explore/checkpoint.ts';
-import type { SubjectSpec } from '../explore/subject.ts';
+import { targetHash } from '../explore/pipeline/checkpoint.ts';
+import type { SubjectSpec } from '../explore/subject/subject.ts';
 import { OdpError } from '../scenario/errors.ts';
 import { loadScenario } from '../scenario/load.ts';
 import { resolveCells } from '../scenario/resolve.ts';

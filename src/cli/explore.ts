@@ -1,15 +1,20 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { CHECKPOINT_FILE, type Checkpoint, type ExploreSettings, formatCheckpoint } from '../explore/checkpoint.ts';
-import type { PipelineState } from '../explore/pipeline.ts';
+import {
+  CHECKPOINT_FILE,
+  type Checkpoint,
+  type ExploreSettings,
+  formatCheckpoint,
+} from '../explore/pipeline/checkpoint.ts';
+import type { PipelineState } from '../explore/pipeline/pipeline.ts';
 import {
   caveat,
   type Exploration,
   type ExploreSummary,
   validateExplore,
   worstVerdict,
-} from '../explore/pipeline-result.ts';
-import type { ExploreProgress } from '../explore/progress.ts';
+} from '../explore/pipeline/pipeline-result.ts';
+import type { ExploreProgress } from '../explore/pipeline/progress.ts';
 import { closingExploreLine, explorationLines, progressLines } from '../report/explore-result.ts';
 import { createStatus, type Status } from '../report/status.ts';
 import { PLAIN, styleFor, wantsColor } from '../report/style.ts';

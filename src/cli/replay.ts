@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Picture } from '../explore/picture.ts';
-import { REPLAY_MODES, type ReplayMode, type ReplayTally } from '../explore/replay.ts';
-import type { Replay } from '../explore/replay-file.ts';
+import type { Picture } from '../explore/replay/picture.ts';
+import { REPLAY_MODES, type ReplayMode, type ReplayTally } from '../explore/replay/replay.ts';
+import type { Replay } from '../explore/replay/replay-file.ts';
 import { raceColumns, stepText } from '../report/explore-columns.ts';
 import { raceHtml } from '../report/explore-html.ts';
 import { type ColorChoice, styleFor, wantsColor } from '../report/style.ts';
@@ -47,7 +47,7 @@ const HANG_MS = 10_000;
 export async function replayCommand(given: string, flags: ReplayFlags, terminal: Terminal): Promise<number> {
   const path = resolve(terminal.cwd, given);
   // Loaded here: most commands need no threads.
-  const { readReplayFile } = await import('../explore/replay-file.ts');
+  const { readReplayFile } = await import('../explore/replay/replay-file.ts');
   const replay = readReplayFile(path);
   const { tally, picture, hung } = await run(replay, path, flags);
   if (flags.html !== undefined) writeHtml(resolve(terminal.cwd, flags.html), picture);
@@ -73,11 +73,11 @@ interface Run {
 async function run(replay: Replay, path: string, flags: ReplayFlags): Promise<Run> {
   const [{ openHost }, { resolveSubject }, { replayTimes }, { drawReplay, pictureOfReplay }, { OUTCOME }] =
     await Promise.all([
-      import('../explore/host.ts'),
-      import('../explore/open.ts'),
-      import('../explore/replay.ts'),
-      import('../explore/replay-record.ts'),
-      import('../explore/sched.ts'),
+      import('../explore/control/host.ts'),
+      import('../explore/subject/open.ts'),
+      import('../explore/replay/replay.ts'),
+      import('../explore/replay/replay-record.ts'),
+      import('../explore/control/sched.ts'),
     ]);
   const subject = await resolveSubject(replay.subject);
   if (subject.threads !== replay.threads.length)

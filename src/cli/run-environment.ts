@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
-import type { ExploreSummary } from '../explore/pipeline-result.ts';
+import type { ExploreSummary } from '../explore/pipeline/pipeline-result.ts';
 
 /** Where an exploration ran. */
 export const environmentOf = (

@@ -1,4 +1,4 @@
-import { exploreJsonSchema } from '../explore/pipeline-result.ts';
+import { exploreJsonSchema } from '../explore/pipeline/pipeline-result.ts';
 import { summaryJsonSchema } from '../results/summary.ts';
 import { OdpError } from '../scenario/errors.ts';
 import { scenarioJsonSchema } from '../scenario/schema.ts';

@@ -1,6 +1,6 @@
-import type { MinimalLitmus } from '../explore/explain-minimal.ts';
-import type { Attempt } from '../explore/explain-search.ts';
-import { describeFound } from '../explore/replay-record.ts';
+import type { MinimalLitmus } from '../explore/explain/explain-minimal.ts';
+import type { Attempt } from '../explore/explain/explain-search.ts';
+import { describeFound } from '../explore/replay/replay-record.ts';
 import type { ViolationRecord } from '../results/types.ts';
 import { formatDuration } from '../scenario/duration.ts';
 import { raceColumns } from './explore-columns.ts';

@@ -1,5 +1,5 @@
-import type { Picture, PictureStep } from '../explore/picture.ts';
-import type { Label } from '../explore/steps.ts';
+import type { Label } from '../explore/control/steps.ts';
+import type { Picture, PictureStep } from '../explore/replay/picture.ts';
 import { pointName } from '../trace/points.ts';
 import { collapseSteps, type Drawn } from './explore-repeats.ts';
 import { wrapText } from './format.ts';

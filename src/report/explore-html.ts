@@ -1,4 +1,4 @@
-import type { Picture } from '../explore/picture.ts';
+import type { Picture } from '../explore/replay/picture.ts';
 import { pointName } from '../trace/points.ts';
 import { counted, repeatText, stepText } from './explore-columns.ts';
 import { PAGE_SCRIPT } from './explore-html-script.ts';

@@ -1,4 +1,4 @@
-import type { PictureStep } from '../explore/picture.ts';
+import type { PictureStep } from '../explore/replay/picture.ts';
 
 /** A step that is drawn, for itself or for many. */
 export interface Drawn {

@@ -1,7 +1,12 @@
-import type { Picture } from '../explore/picture.ts';
-import type { Exploration, ExploreSummary, ExploreVerdict, ExploreViolation } from '../explore/pipeline-result.ts';
-import type { ExploreProgress } from '../explore/progress.ts';
-import { DATA_RACE } from '../explore/race-log.ts';
+import type {
+  Exploration,
+  ExploreSummary,
+  ExploreVerdict,
+  ExploreViolation,
+} from '../explore/pipeline/pipeline-result.ts';
+import type { ExploreProgress } from '../explore/pipeline/progress.ts';
+import { DATA_RACE } from '../explore/races/race-log.ts';
+import type { Picture } from '../explore/replay/picture.ts';
 import { formatDuration } from '../scenario/duration.ts';
 import { raceColumns } from './explore-columns.ts';
 import { grouped, short, wrapText } from './format.ts';

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
-import type { RaceReport, RaceSide } from '../explore/race-log.ts';
-import type { Frame } from '../explore/race-sites.ts';
+import type { RaceReport, RaceSide } from '../explore/races/race-log.ts';
+import type { Frame } from '../explore/races/race-sites.ts';
 
 const RULE = '='.repeat(66);
 

@@ -114,7 +114,7 @@ export const rangeUnion: Strategy = {
   origin:
     'virt/kvm/kvm_main.c since v5.14: 4a42d848db95 (the range), 8931a454aea0 (only what hits), 52ac8b358b0c (the fence)',
   reasoning:
-    'Start and end see the same tree, so they pair, and a fault sees every section that may touch its page. The union refuses faults that nobody is in the way of; a registration needs a moment at which no section of the process runs, and nothing makes one.',
+    'Start and end see the same tree, so they pair, and a fault sees every section that may touch its page. The union refuses faults that nobody is in the way of; a registration needs a moment at which no section of the process runs, and nothing makes one (52ac8b358b0c says so itself).',
   params: {},
   words: { ucontext: VM.$words, umem: 0, section: 0 },
   fields: { ucontext: VM },

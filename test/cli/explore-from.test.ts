@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { validateExplore } from '../../src/explore/pipeline-result.ts';
-import { readReplayFile } from '../../src/explore/replay-file.ts';
+import { validateExplore } from '../../src/explore/pipeline/pipeline-result.ts';
+import { readReplayFile } from '../../src/explore/replay/replay-file.ts';
 import type { ViolationRecord } from '../../src/results/types.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';

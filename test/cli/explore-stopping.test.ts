@@ -2,8 +2,8 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../src/explore/checkpoint.ts';
-import type { ExploreSummary } from '../../src/explore/pipeline-result.ts';
+import type { Checkpoint } from '../../src/explore/pipeline/checkpoint.ts';
+import type { ExploreSummary } from '../../src/explore/pipeline/pipeline-result.ts';
 import { explore, exploreHere, writeProgram } from './explore-programs.ts';
 
 let cwd: string;

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ExploreSummary, exploreJsonSchema, validateExplore } from '../../src/explore/pipeline-result.ts';
+import { type ExploreSummary, exploreJsonSchema, validateExplore } from '../../src/explore/pipeline/pipeline-result.ts';
 import { exploreHere, model, type SourceName, writeProgram } from './explore-programs.ts';
 import { MAIN, spawned } from './spawned.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatReplay, type Replay, writeReplayFile } from '../../src/explore/replay-file.ts';
+import { formatReplay, type Replay, writeReplayFile } from '../../src/explore/replay/replay-file.ts';
 import { programSpec, recorded, withProgram } from '../explore/recorded.ts';
 import { MAIN, spawned } from './spawned.ts';
 

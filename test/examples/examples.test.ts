@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { openHost } from '../../src/explore/host.ts';
+import { openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { judgeSchedule } from '../../src/explore/search.ts';
+import { judgeSchedule } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 
 const SCHEDULES = 400;
 

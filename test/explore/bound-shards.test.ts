@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { BoundShards } from '../../src/explore/bound-shards.ts';
-import { DepthFirst } from '../../src/explore/dfs.ts';
-import type { Host } from '../../src/explore/host.ts';
-import { type BoundProgress, PreemptionBound } from '../../src/explore/preemption-bound.ts';
-import { H } from '../../src/explore/sched.ts';
-import { type Found, runStretch, type Search } from '../../src/explore/search.ts';
-import { readSchedule } from '../../src/explore/steps.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { H } from '../../src/explore/control/sched.ts';
+import { readSchedule } from '../../src/explore/control/steps.ts';
+import { BoundShards } from '../../src/explore/search/bound-shards.ts';
+import { DepthFirst } from '../../src/explore/search/dfs.ts';
+import { type BoundProgress, PreemptionBound } from '../../src/explore/search/preemption-bound.ts';
+import { type Found, runStretch, type Search } from '../../src/explore/search/search.ts';
 import { loadCode, MAX_STEPS, openRandomHost } from './random-program-host.ts';
 
 /** The schedules that a search runs as its own, with their preemptions, in order. */

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Host, openHost } from '../../src/explore/host.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { H, OUTCOME, OUTCOME_NAMES } from '../../src/explore/control/sched.ts';
+import { readSchedule, readSteps } from '../../src/explore/control/steps.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { H, OUTCOME, OUTCOME_NAMES } from '../../src/explore/sched.ts';
-import { type Found, judgeSchedule } from '../../src/explore/search.ts';
-import { readSchedule, readSteps } from '../../src/explore/steps.ts';
+import { type Found, judgeSchedule } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 import { OP } from '../../src/sync/control.ts';
 
 let host: Host | undefined;

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { createCoverage, mergeCoverage, summarizeCoverage } from '../../src/explore/coverage.ts';
-import { executionHash } from '../../src/explore/hash.ts';
-import type { Host } from '../../src/explore/host.ts';
-import { createMix, createSampler } from '../../src/explore/sampler.ts';
-import { conflicts, OUTCOME } from '../../src/explore/sched.ts';
-import type { Search } from '../../src/explore/search.ts';
-import { readSchedule, readSteps, type Step } from '../../src/explore/steps.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { conflicts, OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSchedule, readSteps, type Step } from '../../src/explore/control/steps.ts';
+import { createCoverage, mergeCoverage, summarizeCoverage } from '../../src/explore/search/coverage.ts';
+import { executionHash } from '../../src/explore/search/hash.ts';
+import { createMix, createSampler } from '../../src/explore/search/sampler.ts';
+import type { Search } from '../../src/explore/search/search.ts';
 import { openTestProgram, runAllSchedules } from '../programs/open.ts';
 
 const hosts = new Map<string, Host>();

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { DepthFirst } from '../../src/explore/dfs.ts';
-import { Dpor } from '../../src/explore/dpor.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { readSchedule } from '../../src/explore/steps.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSchedule } from '../../src/explore/control/steps.ts';
+import { DepthFirst } from '../../src/explore/search/dfs.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
 import { setupCode } from './random-program.ts';
 import { INSTRUCTION as I } from './random-program-code.ts';
 import { MAX_STEPS, openRandomHost, runAll } from './random-program-host.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { DepthFirst } from '../../src/explore/dfs.ts';
-import { Dpor } from '../../src/explore/dpor.ts';
-import { type Host, openHost } from '../../src/explore/host.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { judgeSchedule, runStretch, type Search } from '../../src/explore/search.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { DepthFirst } from '../../src/explore/search/dfs.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
+import { judgeSchedule, runStretch, type Search } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 import { loadCode, MAX_STEPS, openRandomHost, runAll, type Seen, sorted } from './random-program-host.ts';
 
 const compare = (a: Seen, b: Seen, where: string): void => {

@@ -1,7 +1,7 @@
-import type { Play } from '../../src/explore/replay.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import type { Step } from '../../src/explore/steps.ts';
-import type { Finding } from '../../src/explore/subject.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import type { Step } from '../../src/explore/control/steps.ts';
+import type { Play } from '../../src/explore/replay/replay.ts';
+import type { Finding } from '../../src/explore/subject/subject.ts';
 import { ACCESS, OP } from '../../src/sync/control.ts';
 
 /** A step of a thread: `[tid, n]`, n from 0. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { forcedOrders, MAX_ORDER } from '../../src/explore/forced-order.ts';
-import type { PictureStep } from '../../src/explore/picture.ts';
-import type { Label } from '../../src/explore/steps.ts';
+import type { Label } from '../../src/explore/control/steps.ts';
+import { forcedOrders, MAX_ORDER } from '../../src/explore/explain/forced-order.ts';
+import type { PictureStep } from '../../src/explore/replay/picture.ts';
 import { POINT, type PointName } from '../../src/trace/points.ts';
 
 const threads = ['T1', 'T2'];

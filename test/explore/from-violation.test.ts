@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type DraftPlan, draftLitmus } from '../../src/explore/from-violation.ts';
+import { type DraftPlan, draftLitmus } from '../../src/explore/explain/from-violation.ts';
 import type { ViolationRecord, WindowRecord } from '../../src/results/types.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';

@@ -1,8 +1,8 @@
-import { type Host, openHost } from '../../src/explore/host.ts';
-import { LITMUS_MAX_STEPS, litmusSubject } from '../../src/explore/litmus.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { judgeSchedule } from '../../src/explore/search.ts';
-import type { Finding } from '../../src/explore/subject.ts';
+import { judgeSchedule } from '../../src/explore/search/search.ts';
+import { LITMUS_MAX_STEPS, litmusSubject } from '../../src/explore/subject/litmus.ts';
+import type { Finding } from '../../src/explore/subject/subject.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import type { CellPlan } from '../../src/scenario/plan.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';

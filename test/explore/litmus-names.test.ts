@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { exploreCell } from '../../bench/explored-cell.ts';
 import { exploredDocument, exploredRow } from '../../bench/explored-table.ts';
-import { addressNames } from '../../src/explore/address-names.ts';
-import { exploringPlan } from '../../src/explore/litmus-plan.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSteps } from '../../src/explore/control/steps.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { readSteps } from '../../src/explore/steps.ts';
+import { addressNames } from '../../src/explore/subject/address-names.ts';
+import { exploringPlan } from '../../src/explore/subject/litmus-plan.ts';
 import { layoutWorld } from '../../src/world/world.ts';
 import { LITMUS, litmusPlanOf, withLitmus } from './litmus-hosts.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Dpor } from '../../src/explore/dpor.ts';
-import { executionHash } from '../../src/explore/hash.ts';
-import type { Host } from '../../src/explore/host.ts';
-import { exploringPlan } from '../../src/explore/litmus-plan.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { judgeSchedule, runStretch } from '../../src/explore/search.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
+import { executionHash } from '../../src/explore/search/hash.ts';
+import { judgeSchedule, runStretch } from '../../src/explore/search/search.ts';
+import { exploringPlan } from '../../src/explore/subject/litmus-plan.ts';
 import { layoutWorld } from '../../src/world/world.ts';
 import { expectedOf, litmusPlanOf, seedOf, withLitmus } from './litmus-hosts.ts';
 
@@ -22,7 +22,12 @@ function exhaust({ engine, subject }: Host): { guarantee: string | null; oracles
   return { guarantee: search.guarantee(), oracles: new Set(found.map((one) => one.finding.oracle)), schedules };
 }
 
-const TWO_THREADS = ['seed-madvise-around-register', 'seed-fault-in-section', 'truncate-around-register', 'lost-activation'];
+const TWO_THREADS = [
+  'seed-madvise-around-register',
+  'seed-fault-in-section',
+  'truncate-around-register',
+  'lost-activation',
+];
 const STRATEGIES = [
   'private-count',
   'private-count-clamped',

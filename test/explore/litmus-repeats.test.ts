@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Host } from '../../src/explore/host.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { H, LOG_WORDS, OUTCOME } from '../../src/explore/control/sched.ts';
+import { readLabels, readSchedule } from '../../src/explore/control/steps.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { H, LOG_WORDS, OUTCOME } from '../../src/explore/sched.ts';
-import { judgeSchedule } from '../../src/explore/search.ts';
-import { readLabels, readSchedule } from '../../src/explore/steps.ts';
+import { judgeSchedule } from '../../src/explore/search/search.ts';
 import { pointName } from '../../src/trace/points.ts';
 import { litmusPlanOf, runRandom, seedOf, withLitmus } from './litmus-hosts.ts';
 

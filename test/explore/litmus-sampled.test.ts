@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { H, OUTCOME, OUTCOME_NAMES } from '../../src/explore/sched.ts';
+import { H, OUTCOME, OUTCOME_NAMES } from '../../src/explore/control/sched.ts';
 import { expectedOf, LITMUS, litmusPlanOf, runRandom, seedOf, withLitmus } from './litmus-hosts.ts';
 
 const SCHEDULES = 300;

@@ -1,5 +1,5 @@
-import type { Sched } from '../../src/explore/sched.ts';
-import { readSteps, type Step } from '../../src/explore/steps.ts';
+import type { Sched } from '../../src/explore/control/sched.ts';
+import { readSteps, type Step } from '../../src/explore/control/steps.ts';
 
 /**
  * Which schedules are equivalent, computed in the plainest way, and without anything that the explorer uses: the Foata normal form. Each step is put

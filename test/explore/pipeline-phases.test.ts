@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type SampleOptions, SamplePhase } from '../../src/explore/pipeline-phases.ts';
-import { noTally, type SampleJob, type SearchJob, type StretchReport } from '../../src/explore/process-messages.ts';
-import type { Found } from '../../src/explore/search.ts';
+import { type SampleOptions, SamplePhase } from '../../src/explore/pipeline/pipeline-phases.ts';
+import {
+  noTally,
+  type SampleJob,
+  type SearchJob,
+  type StretchReport,
+} from '../../src/explore/pipeline/process-messages.ts';
+import type { Found } from '../../src/explore/search/search.ts';
 
 const phaseOf = (options: Partial<SampleOptions>, stopped: SearchJob[] = []) => {
   const jobs = new Set<SearchJob>();

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { DepthFirst } from '../../src/explore/dfs.ts';
-import type { Host } from '../../src/explore/host.ts';
-import { openHost } from '../../src/explore/host.ts';
-import { PreemptionBound } from '../../src/explore/preemption-bound.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { H, OUTCOME } from '../../src/explore/sched.ts';
-import { runStretch, type Search } from '../../src/explore/search.ts';
-import { readSchedule } from '../../src/explore/steps.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { openHost } from '../../src/explore/control/host.ts';
+import { H, OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSchedule } from '../../src/explore/control/steps.ts';
+import { DepthFirst } from '../../src/explore/search/dfs.ts';
+import { PreemptionBound } from '../../src/explore/search/preemption-bound.ts';
+import { runStretch, type Search } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 import { loadCode, MAX_STEPS, openRandomHost } from './random-program-host.ts';
 
 /** Each schedule that a search runs, with its preemptions, in order. */

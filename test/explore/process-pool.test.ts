@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Pool } from '../../src/explore/coordinator.ts';
-import { Pipeline, type PipelineOptions, type PipelineState, startState } from '../../src/explore/pipeline.ts';
-import { allowedCores, parseCores } from '../../src/explore/process.ts';
+import { Pool } from '../../src/explore/pipeline/coordinator.ts';
+import { Pipeline, type PipelineOptions, type PipelineState, startState } from '../../src/explore/pipeline/pipeline.ts';
+import { allowedCores, parseCores } from '../../src/explore/pipeline/process.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 import { model, writeProgram } from '../cli/explore-programs.ts';
 

@@ -1,4 +1,4 @@
-import type { Program } from '../../src/explore/program.ts';
+import type { Program } from '../../src/explore/subject/program.ts';
 import { type Addr, load, store, type Task } from '../../src/sync/index.ts';
 
 /** Programs that cannot be explored: one thread each does what the scheduler cannot see or repeat. */

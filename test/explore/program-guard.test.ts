@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { openHost } from '../../src/explore/host.ts';
+import { openHost } from '../../src/explore/control/host.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { judgeSchedule } from '../../src/explore/search.ts';
-import type { Finding } from '../../src/explore/subject.ts';
+import { judgeSchedule } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
+import type { Finding } from '../../src/explore/subject/subject.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 
 /** Runs one schedule of a program; what is wrong with it, or with the program. */

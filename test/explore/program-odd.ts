@@ -1,4 +1,4 @@
-import type { Program } from '../../src/explore/program.ts';
+import type { Program } from '../../src/explore/subject/program.ts';
 import type { Addr, Task } from '../../src/sync/index.ts';
 import { store } from '../../src/sync/index.ts';
 

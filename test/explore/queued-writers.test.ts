@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { DepthFirst } from '../../src/explore/dfs.ts';
-import { Dpor } from '../../src/explore/dpor.ts';
-import { openHost } from '../../src/explore/host.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { runStretch, type Search } from '../../src/explore/search.ts';
+import { openHost } from '../../src/explore/control/host.ts';
+import { DepthFirst } from '../../src/explore/search/dfs.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
+import { runStretch, type Search } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 
 const MAX_STEPS = 400;
 

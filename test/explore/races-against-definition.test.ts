@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { openHost } from '../../src/explore/host.ts';
+import { openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSteps, type Step } from '../../src/explore/control/steps.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { programSubject } from '../../src/explore/program.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { readSteps, type Step } from '../../src/explore/steps.ts';
+import { programSubject } from '../../src/explore/subject/program.ts';
 import { OP_NAMES, type OpName } from '../../src/sync/control.ts';
 import { type Access, type Action, type Bodies, programOf, WORDS } from './races-random.ts';
 

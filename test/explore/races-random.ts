@@ -1,4 +1,4 @@
-import type { Program } from '../../src/explore/program.ts';
+import type { Program } from '../../src/explore/subject/program.ts';
 import type { Addr } from '../../src/memory/address.ts';
 import {
   add,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type Host, openHost } from '../../src/explore/host.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSchedule } from '../../src/explore/control/steps.ts';
 import { pickerId } from '../../src/explore/policies/index.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { captureRace, DATA_RACE } from '../../src/explore/race-log.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { type Found, judgeSchedule } from '../../src/explore/search.ts';
-import { readSchedule } from '../../src/explore/steps.ts';
+import { captureRace, DATA_RACE } from '../../src/explore/races/race-log.ts';
+import { type Found, judgeSchedule } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 import { kcsanReport } from '../../src/report/kcsan.ts';
 
 const urlOf = (name: string): string => new URL(`./races-programs.js#${name}`, import.meta.url).href;

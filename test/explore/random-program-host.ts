@@ -1,9 +1,9 @@
-import type { Engine } from '../../src/explore/engine.ts';
-import { type Host, openHost } from '../../src/explore/host.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { OUTCOME, type ScheduleOutcome } from '../../src/explore/sched.ts';
-import { judgeSchedule, type Search } from '../../src/explore/search.ts';
-import type { Subject } from '../../src/explore/subject.ts';
+import type { Engine } from '../../src/explore/control/engine.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME, type ScheduleOutcome } from '../../src/explore/control/sched.ts';
+import { judgeSchedule, type Search } from '../../src/explore/search/search.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
+import type { Subject } from '../../src/explore/subject/subject.ts';
 import { classOf } from './naive-classes.ts';
 import { setupCode, stateOf } from './random-program.ts';
 import { type CodeOptions, randomCode } from './random-program-code.ts';

@@ -1,4 +1,4 @@
-import type { Program } from '../../src/explore/program.ts';
+import type { Program } from '../../src/explore/subject/program.ts';
 import type { Addr, Memory } from '../../src/memory/address.ts';
 import { add, compareExchange, load, notify, store, wait } from '../../src/sync/atomics.ts';
 import { mutexInit, mutexLock, mutexTrylock, mutexUnlock } from '../../src/sync/mutex.ts';

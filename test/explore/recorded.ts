@@ -1,10 +1,10 @@
-import { type Host, openHost } from '../../src/explore/host.ts';
-import { resolveSubject } from '../../src/explore/open.ts';
-import { followSchedule } from '../../src/explore/replay.ts';
-import type { Replay } from '../../src/explore/replay-file.ts';
-import { recordReplay } from '../../src/explore/replay-record.ts';
-import { unpackRuns } from '../../src/explore/schedule-text.ts';
-import type { Finding, SubjectSpec } from '../../src/explore/subject.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { followSchedule } from '../../src/explore/replay/replay.ts';
+import type { Replay } from '../../src/explore/replay/replay-file.ts';
+import { recordReplay } from '../../src/explore/replay/replay-record.ts';
+import { unpackRuns } from '../../src/explore/replay/schedule-text.ts';
+import { resolveSubject } from '../../src/explore/subject/open.ts';
+import type { Finding, SubjectSpec } from '../../src/explore/subject/subject.ts';
 
 export const OPTIONS = { maxSteps: 1000, timeouts: 0, hangMs: 5000, granularity: 'lock' } as const;
 

@@ -6,19 +6,19 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot, shippedScenarios } from '../../src/cli/package-root.ts';
-import { openHost } from '../../src/explore/host.ts';
-import { resolveSubject } from '../../src/explore/open.ts';
-import { replaySchedule, replayTimes } from '../../src/explore/replay.ts';
+import { openHost } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { replaySchedule, replayTimes } from '../../src/explore/replay/replay.ts';
 import {
   formatReplay,
   parseReplay,
   type Replay,
   readReplayFile,
   writeReplayFile,
-} from '../../src/explore/replay-file.ts';
-import { describeFound, drawReplay, replayFileName } from '../../src/explore/replay-record.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import { packRuns, unpackRuns } from '../../src/explore/schedule-text.ts';
+} from '../../src/explore/replay/replay-file.ts';
+import { describeFound, drawReplay, replayFileName } from '../../src/explore/replay/replay-record.ts';
+import { packRuns, unpackRuns } from '../../src/explore/replay/schedule-text.ts';
+import { resolveSubject } from '../../src/explore/subject/open.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { resolveCells } from '../../src/scenario/resolve.ts';

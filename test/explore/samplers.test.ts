@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Host } from '../../src/explore/host.ts';
-import { createNovelty } from '../../src/explore/novelty.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import { readSchedule } from '../../src/explore/control/steps.ts';
 import { PICKERS } from '../../src/explore/policies/index.ts';
-import { createProfile } from '../../src/explore/profile.ts';
-import { createMix, createSampler, SAMPLERS, type SamplerOptions } from '../../src/explore/sampler.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import type { Search } from '../../src/explore/search.ts';
-import { readSchedule } from '../../src/explore/steps.ts';
+import { createNovelty } from '../../src/explore/search/novelty.ts';
+import { createProfile } from '../../src/explore/search/profile.ts';
+import { createMix, createSampler, SAMPLERS, type SamplerOptions } from '../../src/explore/search/sampler.ts';
+import type { Search } from '../../src/explore/search/search.ts';
 import { openTestProgram } from '../programs/open.ts';
 
 const hosts = new Map<string, Host>();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Host } from '../../src/explore/host.ts';
-import { createNovelty } from '../../src/explore/novelty.ts';
-import { createMix, createSampler } from '../../src/explore/sampler.ts';
-import { type Found, runStretch, type Search } from '../../src/explore/search.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { createNovelty } from '../../src/explore/search/novelty.ts';
+import { createMix, createSampler } from '../../src/explore/search/sampler.ts';
+import { type Found, runStretch, type Search } from '../../src/explore/search/search.ts';
 import { openProgram } from '../programs/open.ts';
 import { SCT_PROGRAMS } from '../programs/sct/index.ts';
 

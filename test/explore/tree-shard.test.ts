@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { Dpor } from '../../src/explore/dpor.ts';
-import type { Host } from '../../src/explore/host.ts';
-import { type ToCoordinator, type ToWorker, TreeCoordinator, TreeWorker } from '../../src/explore/tree-shard.ts';
+import type { Host } from '../../src/explore/control/host.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
+import { type ToCoordinator, type ToWorker, TreeCoordinator, TreeWorker } from '../../src/explore/search/tree-shard.ts';
 import { randomNumbers } from './random-program-code.ts';
 import { loadCode, MAX_STEPS, Notes, openRandomHost, runAll, sorted } from './random-program-host.ts';
 

@@ -1,4 +1,4 @@
-import type { Program } from '../../src/explore/program.ts';
+import type { Program } from '../../src/explore/subject/program.ts';
 import type { Addr } from '../../src/memory/address.ts';
 import { load, store } from '../../src/sync/atomics.ts';
 import { downRead, downWrite, rwsemInit, upRead, upWrite } from '../../src/sync/rw-semaphore.ts';

@@ -1,6 +1,6 @@
-import { type Host, openHost } from '../../src/explore/host.ts';
-import { loadProgram, programSubject } from '../../src/explore/program.ts';
-import { H, L, LOG_WORDS } from '../../src/explore/sched.ts';
+import { type Host, openHost } from '../../src/explore/control/host.ts';
+import { H, L, LOG_WORDS } from '../../src/explore/control/sched.ts';
+import { loadProgram, programSubject } from '../../src/explore/subject/program.ts';
 
 /** Starts a built program, by the address of its module. */
 export async function openProgram(url: string, name: string): Promise<Host> {

@@ -1,6 +1,6 @@
-import { type Picture, pictureOf } from '../../src/explore/picture.ts';
-import { OUTCOME } from '../../src/explore/sched.ts';
-import type { Label, Step } from '../../src/explore/steps.ts';
+import { OUTCOME } from '../../src/explore/control/sched.ts';
+import type { Label, Step } from '../../src/explore/control/steps.ts';
+import { type Picture, pictureOf } from '../../src/explore/replay/picture.ts';
 import { ACCESS, OP, OP_INFO, type OpName } from '../../src/sync/control.ts';
 
 export const NAMES: Readonly<Record<number, string>> = {

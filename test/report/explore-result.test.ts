@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Exploration, ExploreViolation } from '../../src/explore/pipeline-result.ts';
+import type { Exploration, ExploreViolation } from '../../src/explore/pipeline/pipeline-result.ts';
 import { explorationLines } from '../../src/report/explore-result.ts';
 import { PLAIN } from '../../src/report/style.ts';
 

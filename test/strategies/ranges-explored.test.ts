@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Dpor } from '../../src/explore/dpor.ts';
-import { runStretch } from '../../src/explore/search.ts';
+import { Dpor } from '../../src/explore/search/dpor.ts';
+import { runStretch } from '../../src/explore/search/search.ts';
 import { litmusPlanOf, withLitmus } from '../explore/litmus-hosts.ts';
 
 const BUDGET_MS = 30_000;

@@ -1,4 +1,4 @@
-import { lowestBit } from '../sched.ts';
+import { lowestBit } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 
 /** Goes on with the thread that runs, else with the first that can: what a depth-first search does behind its prefix. */

@@ -1,4 +1,4 @@
-import { H, lowestBit, T, thread } from '../sched.ts';
+import { H, lowestBit, T, thread } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 
 /** Index of the next wish, and the thread of the last one + 1. */

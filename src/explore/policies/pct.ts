@@ -1,5 +1,5 @@
 import { ACCESS } from '../../sync/control.ts';
-import { H, L, LOG_WORDS, nextRandom, randomBelow, T, thread } from '../sched.ts';
+import { H, L, LOG_WORDS, nextRandom, randomBelow, T, thread } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 import { highestPriority } from './pos.ts';
 

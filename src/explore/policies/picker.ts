@@ -1,4 +1,4 @@
-import type { Sched } from '../sched.ts';
+import type { Sched } from '../control/sched.ts';
 
 /**
  * The half of a policy that runs inside a schedule, on whichever thread holds the token: so it keeps its state in `Sched` words

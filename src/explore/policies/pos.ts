@@ -1,4 +1,4 @@
-import { conflicts, L, LOG_WORDS, nextRandom, pendingAccess, STATUS, T, thread } from '../sched.ts';
+import { conflicts, L, LOG_WORDS, nextRandom, pendingAccess, STATUS, T, thread } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 
 /** Priority of the step that a thread will do next. */

@@ -1,4 +1,4 @@
-import { bitCount, nthBit, randomBelow } from '../sched.ts';
+import { bitCount, nthBit, randomBelow } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 
 /** A random walk: uniform over the threads that can run. The baseline. */

@@ -1,5 +1,5 @@
 import { ACCESS, OP_INFO } from '../../sync/control.ts';
-import { H, lowestBit, randomBelow, type Sched, STATUS, T, thread } from '../sched.ts';
+import { H, lowestBit, randomBelow, type Sched, STATUS, T, thread } from '../control/sched.ts';
 import type { Picker } from './picker.ts';
 import { drawPriority, highestPriority } from './pos.ts';
 

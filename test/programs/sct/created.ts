@@ -1,4 +1,4 @@
-import type { Program } from '../../../src/explore/program.ts';
+import type { Program } from '../../../src/explore/subject/program.ts';
 import type { Addr } from '../../../src/memory/address.ts';
 import { load } from '../../../src/sync/atomics.ts';
 import { WAIT_QUEUE, waitOn, waitQueueInit, wakeUpAll } from '../../../src/sync/wait-queue.ts';

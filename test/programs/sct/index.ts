@@ -1,4 +1,4 @@
-import type { Program } from '../../../src/explore/program.ts';
+import type { Program } from '../../../src/explore/subject/program.ts';
 import * as account from './account.ts';
 import * as bluetoothDriver from './bluetooth-driver.ts';
 import * as circularBuffer from './circular-buffer.ts';

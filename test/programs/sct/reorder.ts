@@ -1,4 +1,4 @@
-import type { Program } from '../../../src/explore/program.ts';
+import type { Program } from '../../../src/explore/subject/program.ts';
 import { load, store } from '../../../src/sync/atomics.ts';
 import type { Task } from '../../../src/sync/task.ts';
 import { layout } from './layout.ts';

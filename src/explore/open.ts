@@ -1,8 +1,0 @@
-import { litmusSubject } from './litmus.ts';
-import { openSubject } from './process-subject.ts';
-import type { Subject, SubjectSpec } from './subject.ts';
-
-/** The driver's half of what a spec describes. Throws `OdpError`, or `RangeError` for a litmus that does not fit. */
-export async function resolveSubject(spec: SubjectSpec): Promise<Subject> {
-  return spec.kind === 'litmus' ? litmusSubject(spec.plan) : openSubject(spec);
-}
