@@ -37,7 +37,7 @@ function pointOn(actor: Actor, p: number, a: number, b: number, c: number): void
 }
 
 /** A forced order that waits for a fault which is only refused again and again will not be completed: the gate opens. */
-const RETRY_BOUND = 20;
+const RETRY_BOUND = 8;
 function giveUpOrder(actor: Actor): void {
   if (gateAwaits(actor.mem, actor.gate) === actor.tid) gateOpen(actor.mem, actor.gate, GATE_OUTCOME.retried);
 }
