@@ -91,7 +91,7 @@ export async function exploreFromCommand(
   }
 }
 
-const MEANINGLESS = ['strategy', 'policy', 'bound', 'schedules', 'all', 'races', 'resume'] as const;
+const MEANINGLESS = ['strategy', 'param', 'policy', 'bound', 'schedules', 'all', 'races', 'resume'] as const;
 
 function fromOrder(target: string | undefined, flags: ExploreFlags, terminal: Terminal): FromOrder {
   const usage = (message: string): OdpError => new OdpError({ code: 'ODP_E_USAGE', message });

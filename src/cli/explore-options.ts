@@ -2,11 +2,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { POLICIES, type Policy } from '../explore/pipeline/pipeline-policy.ts';
 import type { ColorChoice } from '../report/style.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
-import { duration, list, wholeIn } from './options.ts';
+import { duration, list, params, wholeIn } from './options.ts';
 
 /** Flags of `explore`; every one is also an `ODPTORTURE_*` variable. Without a default where a checkpoint may say something else. */
 export interface ExploreFlags {
   readonly strategy?: readonly string[];
+  readonly param?: Readonly<Record<string, number>>;
   readonly policy?: Policy;
   readonly bound?: number;
   readonly schedules?: number;
@@ -44,6 +45,7 @@ function schedules(text: string): number {
 export function addExploreOptions(command: Command): Command {
   return command
     .option('-s, --strategy <names>', "for a litmus scenario: strategies, or 'all' (default: all)", list)
+    .option('--param <k=v,...>', "a strategy's parameter; may be repeated", params)
     .addOption(
       new Option('--policy <name>', 'how schedules are chosen (default: one after the other)').choices(POLICIES),
     )

@@ -29,15 +29,26 @@ export interface Targets {
 }
 
 const PROGRAM = /\.[cm]?[jt]s(?:#.*)?$/;
+/** Of files that are neither. */
+const OTHER = /\.(?!ya?ml$)\w+$/;
 
 /** What `explore TARGET` means. Throws `OdpError` with what is wrong with it. */
 export function findTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Targets {
-  return PROGRAM.test(given) ? programTarget(given, flags, cwd) : litmusTargets(given, flags, root, cwd);
+  if (PROGRAM.test(given)) return programTarget(given, flags, cwd);
+  if (OTHER.test(given)) {
+    const message = `'${given}' is neither a program (.js, .mjs, .ts) nor a scenario (.yaml)`;
+    throw new OdpError({ code: 'ODP_E_USAGE', message });
+  }
+  return litmusTargets(given, flags, root, cwd);
 }
 
 function programTarget(given: string, flags: ExploreFlags, cwd: string): Targets {
-  if (flags.strategy !== undefined)
-    throw new OdpError({ code: 'ODP_E_USAGE', message: `--strategy is for litmus scenarios; '${given}' is a program` });
+  const foreign = flags.strategy !== undefined ? 'strategy' : flags.param !== undefined ? 'param' : null;
+  if (foreign !== null)
+    throw new OdpError({
+      code: 'ODP_E_USAGE',
+      message: `--${foreign} is for litmus scenarios; '${given}' is a program`,
+    });
   const [path = '', member] = given.split('#');
   const file = resolve(cwd, path);
   if (!existsSync(file))
@@ -61,7 +72,10 @@ function litmusTargets(given: string, flags: ExploreFlags, root: string, cwd: st
     const message = `'${loaded.name}' is a load scenario; explore takes a program or a litmus scenario`;
     throw new OdpError({ code: 'ODP_E_USAGE', message, at: loaded.file });
   }
-  const plans = resolveCells(loaded, flags.strategy === undefined ? {} : { strategies: flags.strategy });
+  const plans = resolveCells(loaded, {
+    ...(flags.strategy === undefined ? {} : { strategies: flags.strategy }),
+    ...(flags.param === undefined ? {} : { params: flags.param }),
+  });
   const list = plans.map((plan): Target => {
     const spec: SubjectSpec = { kind: 'litmus', plan };
     return {

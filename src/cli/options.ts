@@ -63,7 +63,7 @@ function threads(text: string, before: Partial<Record<LoadRole, number>> = {}): 
   return result;
 }
 
-function params(text: string, before: Record<string, number> = {}): Record<string, number> {
+export function params(text: string, before: Record<string, number> = {}): Record<string, number> {
   const result = { ...before };
   for (const [name, value] of pairs(text)) {
     const n = Number(value);

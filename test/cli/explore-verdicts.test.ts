@@ -220,6 +220,9 @@ describe('what cannot be explored', () => {
     [['nothing'], /^ODP_E_SCENARIO_UNKNOWN/m],
     [['seed'], /^ODP_E_USAGE .*: 'seed' is a load scenario/m],
     [[], /^ODP_E_USAGE: explore what\?/m],
+    [['notes.md'], /^ODP_E_USAGE: 'notes\.md' is neither a program .* nor a scenario/m],
+    [['./nothing.js', '--param', 'size=1'], /^ODP_E_USAGE: --param is for litmus scenarios/m],
+    [['seed-madvise-around-register', '-s', 'range-pool', '--param', 'depth=1'], /^ODP_E_PARAM/m],
     [['seed-madvise-around-register', '--policy', 'psychic'], /^ODP_E_USAGE: .*psychic/m],
     [['seed-madvise-around-register', '--policy', 'pos', '--bound', '2'], /^ODP_E_USAGE: --bound has no meaning/m],
     [['seed-madvise-around-register', '--schedules', '0'], /^ODP_E_USAGE: .*above 0/m],
@@ -227,6 +230,13 @@ describe('what cannot be explored', () => {
     const run = await exploreHere(args, { cwd });
     expect(run.stderr).toMatch(message);
     expect(run.code).toBe(2);
+  });
+
+  it("a strategy's parameters reach it", async () => {
+    const args = ['seed-fault-in-section', '-s', 'range-alloc', '--json', '--no-progress', '--seed', '1'];
+    const safe = await exploreHere(args, { cwd });
+    const failing = await exploreHere([...args, '--param', 'failEvery=1'], { cwd });
+    expect([safe.code, failing.code], safe.stderr + failing.stderr).toEqual([0, 1]);
   });
 
   it('every flag is a variable as well', async () => {
