@@ -1,21 +1,17 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../src/scenario/duration.ts';
 import { loadScenario } from '../src/scenario/load.ts';
+import type { CellPlan } from '../src/scenario/plan.ts';
 import { resolveCells } from '../src/scenario/resolve.ts';
 import { type ExploredCell, exploreCell } from './explored-cell.ts';
 import { exploredDocument, exploredRow } from './explored-table.ts';
 
-/** Every shipped litmus under every design, explored: what is proved, what is violated and by how little. */
-const LITMUS = [
-  'seed-madvise-around-register',
-  'seed-fault-in-section',
-  'truncate-around-register',
-  'clamp-stolen-decrement',
-];
-const QUICK = ['seed-madvise-around-register', 'seed-fault-in-section'];
+const FOLDER = fileURLToPath(new URL('../../scenarios/litmus/', import.meta.url));
+const QUICK = ['seed-fault-in-section', 'seed-madvise-around-register'];
 
 const { values } = parseArgs({
   options: {
@@ -27,9 +23,8 @@ const { values } = parseArgs({
 const budgetMs = budgetOf(values.budget);
 
 const cells: ExploredCell[] = [];
-for (const name of values.quick ? QUICK : LITMUS) {
-  const file = fileURLToPath(new URL(`../../scenarios/litmus/${name}.yaml`, import.meta.url));
-  for (const plan of resolveCells(loadScenario(file))) {
+for (const { plans } of litmus()) {
+  for (const plan of plans) {
     const cell = await exploreCell(plan, budgetMs);
     cells.push(cell);
     console.error(exploredRow(cell).join('  '));
@@ -43,6 +38,15 @@ const document = exploredDocument(cells, {
 if (values.out === undefined) console.log(document);
 else writeFileSync(values.out, `${document}\n`);
 process.exitCode = cells.some((cell) => cell.unexpected.length > 0 || cell.broken !== null) ? 1 : 0;
+
+/** Every shipped litmus under every design, those with fewer threads first. */
+function litmus() {
+  const names = readdirSync(FOLDER).flatMap((file) => /^(.*)\.yaml$/.exec(file)?.[1] ?? []);
+  const chosen = values.quick ? names.filter((name) => QUICK.includes(name)) : names;
+  const loaded = chosen.sort().map((name) => ({ plans: resolveCells(loadScenario(join(FOLDER, `${name}.yaml`))) }));
+  const threads = ({ plans }: { plans: readonly CellPlan[] }): number => plans[0]?.litmus?.programs.length ?? 0;
+  return loaded.sort((a, b) => threads(a) - threads(b));
+}
 
 function budgetOf(text: string): number {
   const ms = parseDuration(text);
