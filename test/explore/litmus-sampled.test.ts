@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { H, OUTCOME, OUTCOME_NAMES } from '../../src/explore/control/sched.ts';
 import { expectedOf, LITMUS, litmusPlanOf, runRandom, seedOf, withLitmus } from './litmus-hosts.ts';
 
-const SCHEDULES = 300;
+const SCHEDULES = 120;
 const STRATEGIES = [
   'private-count',
   'private-count-clamped',
@@ -34,7 +34,7 @@ async function sample(name: string, strategy: string): Promise<Map<string, numbe
   });
 }
 
-describe.each(LITMUS)('%s in 300 random schedules', (name) => {
+describe.each(LITMUS)('%s in 120 random schedules', (name) => {
   test.each(STRATEGIES)('%s: nothing is found but what it is known for', async (strategy) => {
     const found = await sample(name, strategy);
     const { must, may } = expectedOf(litmusPlanOf(name, strategy));
