@@ -5,6 +5,7 @@ import { Dpor } from '../../src/explore/search/dpor.ts';
 import { executionHash } from '../../src/explore/search/hash.ts';
 import { judgeSchedule, runStretch } from '../../src/explore/search/search.ts';
 import { exploringPlan } from '../../src/explore/subject/litmus-plan.ts';
+import { STRATEGIES } from '../../src/strategies/index.ts';
 import { layoutWorld } from '../../src/world/world.ts';
 import { expectedOf, litmusPlanOf, seedOf, withLitmus } from './litmus-hosts.ts';
 
@@ -28,25 +29,10 @@ const TWO_THREADS = [
   'truncate-around-register',
   'lost-activation',
 ];
-const STRATEGIES = [
-  'private-count',
-  'private-count-clamped',
-  'mmap-write',
-  'context-count',
-  'range-pool',
-  'range-alloc',
-  'range-stack',
-  'pool-overflow',
-  'interval-notifier',
-  'take-all-locks',
-  'deferred-activation',
-  'held-rwsem',
-  'range-union',
-  'pinned',
-];
+const NAMES = STRATEGIES.map(({ name }) => name);
 
 describe.each(TWO_THREADS)('%s, every execution', (name) => {
-  test.each(STRATEGIES)('%s earns exactly what the file says', async (strategy) => {
+  test.each(NAMES)('%s earns exactly what the file says', async (strategy) => {
     const plan = litmusPlanOf(name, strategy);
     const { must, may } = expectedOf(plan);
     const { guarantee, oracles } = await withLitmus(plan, exhaust);
