@@ -54,6 +54,7 @@ function planOf({ strategy, trace, threads }: RefaultConfig): CellPlan {
       files: [],
       areas: [{ mm: 0, at: 0, pages: PAGES, file: -1, offset: 0, writable: true }],
       vmas: 4,
+      pressure: null,
     },
     hca: { mrs: 1, mrPages: PAGES, queue: 4, faultTimeoutMs: TIMEOUT_MS },
     threads: Array.from({ length: threads }, (_, tid) => thread(tid)),

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { MinimalLitmus } from '../explore/explain/explain-minimal.ts';
 import { minimalApart } from '../explore/explain/explain-process.ts';
 import type { Attempt, Hit } from '../explore/explain/explain-search.ts';
@@ -17,7 +17,8 @@ import { REPLAY_FILE } from '../report/explore-result.ts';
 import { makeFolders } from '../results/folder.ts';
 import type { RunStore } from '../results/store.ts';
 import { OdpError } from '../scenario/errors.ts';
-import { STRATEGIES } from '../strategies/index.ts';
+import { pathOfStrategy } from '../torture/strategy-file.ts';
+import { strategyOf } from '../world/strategy-of.ts';
 import { loadRunner } from './execute.ts';
 import type { ExplainedFolder } from './explained-folder.ts';
 import { type KeptOrder, orderThatShows } from './explained-order.ts';
@@ -78,7 +79,7 @@ function partsOf(
   forced: KeptOrder | null,
 ): LitmusParts {
   const { oracle } = found.finding;
-  const strategy = STRATEGIES.find(({ name }) => name === record.strategy)!;
+  const strategy = strategyOf(plan)!;
   const own = strategy.expected(plan.era, { rmap: true }, plan.params);
   const seen = [...attempt.state.found.map(({ finding }) => finding.oracle), ...Object.keys(forced?.violations ?? {})];
   const must = forced?.sure === true ? [oracle] : [];
@@ -136,17 +137,26 @@ export function writeShown(
       afterSchedules: hit.found.afterSchedules,
       oracle: record.oracle,
       forced,
-      strategy: record.strategy,
+      strategy: commandName(order, options.cwd),
       params: paramText(order),
     },
     options,
   );
 }
 
+/** The strategy as `--strategy` takes it. */
+function commandName({ violation }: FromOrder, cwd: string): string {
+  const { strategy, strategyFile } = violation.plan;
+  if (strategyFile === undefined) return strategy;
+  const path = pathOfStrategy(strategyFile);
+  const way = relative(cwd, path);
+  return way.startsWith('..') ? path : `./${way}`;
+}
+
 /** Parameters that are not the strategy's defaults: a scenario file cannot say them. */
 function paramText({ violation }: FromOrder): string {
-  const { strategy, params } = violation.plan;
-  const specs = STRATEGIES.find(({ name }) => name === strategy)!.params;
+  const { params } = violation.plan;
+  const specs = strategyOf(violation.plan)!.params;
   const set = Object.entries(params).filter(
     ([name, value]) => specs[name] !== undefined && specs[name].default !== value,
   );

@@ -23,7 +23,8 @@ import { type KeptViolation, readViolation } from '../results/violation-file.ts'
 import { EXIT, OdpError } from '../scenario/errors.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
-import { STRATEGIES } from '../strategies/index.ts';
+import { loadStrategyOf, pathOfStrategy, withFileOfToday } from '../torture/strategy-file.ts';
+import { strategyOf } from '../world/strategy-of.ts';
 import { type ExplainedFolder, openExplained } from './explained-folder.ts';
 import { explorationsOf, minimize, type Shown, writeNothing, writeShown } from './explore-from-result.ts';
 import { DEFAULT_DURATION_MS, DEFAULT_MAX_STEPS, type ExploreFlags } from './explore-options.ts';
@@ -58,7 +59,7 @@ export async function exploreFromCommand(
   flags: ExploreFlags,
   terminal: Terminal,
 ): Promise<number> {
-  const order = fromOrder(target, flags, terminal);
+  const order = await fromOrder(target, flags, terminal);
   const explained = openExplained(order.violation.folder);
   const startedAt = new Date();
   const store = openStore({
@@ -93,13 +94,13 @@ export async function exploreFromCommand(
 
 const MEANINGLESS = ['strategy', 'param', 'policy', 'bound', 'schedules', 'all', 'races', 'resume'] as const;
 
-function fromOrder(target: string | undefined, flags: ExploreFlags, terminal: Terminal): FromOrder {
+async function fromOrder(target: string | undefined, flags: ExploreFlags, terminal: Terminal): Promise<FromOrder> {
   const usage = (message: string): OdpError => new OdpError({ code: 'ODP_E_USAGE', message });
   if (target !== undefined) throw usage(`explore '${target}' or --from '${flags.from}'? Only one of them`);
   for (const name of MEANINGLESS)
     if (flags[name] !== undefined && flags[name] !== false)
       throw usage(`--${name} has no meaning with --from: the violation says what to explore`);
-  const violation = readViolation(resolve(terminal.cwd, flags.from!));
+  const violation = await withStrategy(readViolation(resolve(terminal.cwd, flags.from!)), terminal);
   const maxSteps = flags.maxSteps ?? DEFAULT_MAX_STEPS;
   return {
     given: flags.from!,
@@ -120,10 +121,19 @@ function fromOrder(target: string | undefined, flags: ExploreFlags, terminal: Te
   };
 }
 
+/** With the strategy loaded; a user's own as its file is today. */
+async function withStrategy(violation: KeptViolation, terminal: Terminal): Promise<KeptViolation> {
+  const { plan, changed } = withFileOfToday(violation.plan);
+  await loadStrategyOf(plan);
+  if (changed)
+    terminal.err(`odptorture: ${pathOfStrategy(plan.strategyFile!)} has changed since the violation was seen`);
+  return { ...violation, plan };
+}
+
 /** The drafts, as plans. Throws when there are none: not every violation can be explained in this way. */
 function attemptsOf({ record, plan, folder }: KeptViolation): Attempt[] {
   const { strategy, oracle } = record;
-  if (!STRATEGIES.some(({ name }) => name === strategy))
+  if (strategyOf(plan) === undefined)
     throw new OdpError({ code: 'ODP_E_STRATEGY_UNKNOWN', message: `no strategy '${strategy}'`, at: folder });
   const undrawable = (message: string): OdpError =>
     new OdpError({ code: 'ODP_E_VIOLATION_UNDRAWABLE', message, at: folder });
@@ -142,9 +152,9 @@ function attemptsOf({ record, plan, folder }: KeptViolation): Attempt[] {
 }
 
 /** A draft is a guess: one that is no valid scenario is none. */
-function cellOrNull(yaml: string, name: string, { strategy, params }: CellPlan): CellPlan | null {
+function cellOrNull(yaml: string, name: string, plan: CellPlan): CellPlan | null {
   try {
-    return litmusCell(yaml, name, { strategy, params });
+    return litmusCell(yaml, name, plan);
   } catch (error) {
     if (error instanceof OdpError) return null;
     throw error;

@@ -12,8 +12,9 @@ import type { Picture } from '../explore/replay/picture.ts';
 import { writeReplayFile } from '../explore/replay/replay-file.ts';
 import { raceColumns } from '../report/explore-columns.ts';
 import { raceHtml } from '../report/explore-html.ts';
-import { RACE_FILE, REPLAY_FILE } from '../report/explore-result.ts';
+import { LOCK_ORDER_FILE, RACE_FILE, REPLAY_FILE } from '../report/explore-result.ts';
 import { kcsanReport } from '../report/kcsan.ts';
+import { lockdepReport } from '../report/lockdep.ts';
 import { makeFolders } from '../results/folder.ts';
 import type { RunStore } from '../results/store.ts';
 import { OdpError } from '../scenario/errors.ts';
@@ -174,12 +175,18 @@ async function showAll(context: OneContext, pool: Pool, { found, boundKept }: Pi
   return shown;
 }
 
-function writeFolder({ store, cwd }: OneContext, folder: string, { replay, picture, race }: Minimized): void {
+function writeFolder(
+  { store, cwd }: OneContext,
+  folder: string,
+  { replay, picture, race, lockOrder }: Minimized,
+): void {
   const dir = join(store.dir, folder);
+  const order = lockOrder === null ? [] : lockdepReport(lockOrder);
   makeFolders(dir);
   writeReplayFile(join(dir, REPLAY_FILE), replay, cwd);
-  store.writeWhole(`${folder}/timeline.txt`, text(raceColumns(picture, { width: TEXT_WIDTH })));
+  store.writeWhole(`${folder}/timeline.txt`, text([...order, ...raceColumns(picture, { width: TEXT_WIDTH })]));
   store.writeWhole(`${folder}/timeline.html`, raceHtml(picture));
+  if (order.length > 0) store.writeWhole(`${folder}/${LOCK_ORDER_FILE}`, text(order));
   if (race !== null) store.writeWhole(`${folder}/${RACE_FILE}`, text(kcsanReport(race)));
 }
 

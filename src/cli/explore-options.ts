@@ -2,12 +2,16 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { POLICIES, type Policy } from '../explore/pipeline/pipeline-policy.ts';
 import type { ColorChoice } from '../report/style.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
-import { duration, list, params, wholeIn } from './options.ts';
+import type { InjectPlan } from '../trace/inject.ts';
+import { duration, inject, list, onOff, params, wholeIn } from './options.ts';
 
 /** Flags of `explore`; every one is also an `ODPTORTURE_*` variable. Without a default where a checkpoint may say something else. */
 export interface ExploreFlags {
   readonly strategy?: readonly string[];
   readonly param?: Readonly<Record<string, number>>;
+  readonly era?: readonly string[];
+  readonly lockDep?: boolean;
+  readonly inject?: InjectPlan;
   readonly policy?: Policy;
   readonly bound?: number;
   readonly schedules?: number;
@@ -44,8 +48,15 @@ function schedules(text: string): number {
 
 export function addExploreOptions(command: Command): Command {
   return command
-    .option('-s, --strategy <names>', "for a litmus scenario: strategies, or 'all' (default: all)", list)
+    .option(
+      '-s, --strategy <names>',
+      "for a litmus scenario: strategies, or files of your own (./x.mjs); or 'all' (default: all)",
+      list,
+    )
     .option('--param <k=v,...>', "a strategy's parameter; may be repeated", params)
+    .option('--era <names>', "for a litmus scenario: kernels whose locking the mm follows, or 'all'", list)
+    .option('--lock-dep <on|off>', "for a litmus scenario: check the order of locks (default: the scenario's)", onOff)
+    .option('--inject <capability:fail-nth=n>', 'make the n-th call of each thread fail; may be repeated', inject)
     .addOption(
       new Option('--policy <name>', 'how schedules are chosen (default: one after the other)').choices(POLICIES),
     )

@@ -18,7 +18,12 @@ export interface Resumed {
  * What `--resume DIR` goes on with. Which schedule has which number depends on the settings, so they are the checkpoint's; a budget may be
  * another one. Throws `ODP_E_RESUME` when the target, or a setting that was given, is not the same.
  */
-export function resumed(given: string | undefined, flags: ExploreFlags, root: string, cwd: string): Resumed {
+export async function resumed(
+  given: string | undefined,
+  flags: ExploreFlags,
+  root: string,
+  cwd: string,
+): Promise<Resumed> {
   const dir = resolve(cwd, flags.resume!);
   const from = readCheckpoint(dir);
   const refuse = (message: string): OdpError => new OdpError({ code: 'ODP_E_RESUME', message, at: flags.resume! });
@@ -29,9 +34,11 @@ export function resumed(given: string | undefined, flags: ExploreFlags, root: st
         `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} was ${before ?? 'not given'}, and is ${now} now`,
       );
   }
-  const strategies = from.explorations.flatMap(({ strategy }) => (strategy === null ? [] : [strategy]));
-  const targets = findTargets(from.target, withStrategies(flags, strategies), root, cwd);
-  if (given !== undefined && findTargets(given, flags, root, cwd).file !== targets.file)
+  const strategies = from.explorations.flatMap(({ strategy, strategyFile }) =>
+    strategy === null ? [] : [strategyFile ?? strategy],
+  );
+  const targets = await findTargets(from.target, withStrategies(flags, strategies), root, cwd);
+  if (given !== undefined && (await findTargets(given, flags, root, cwd)).file !== targets.file)
     throw refuse(`it explored '${targets.given}', not '${given}'`);
   targets.list.forEach(({ name, hash }, i) => {
     if (from.explorations[i]?.name !== name || from.explorations[i]?.hash !== hash)

@@ -6,6 +6,8 @@ import type { SubjectSpec } from '../explore/subject/subject.ts';
 import { OdpError } from '../scenario/errors.ts';
 import { loadScenario } from '../scenario/load.ts';
 import { resolveCells } from '../scenario/resolve.ts';
+import { pathOfStrategy } from '../torture/strategy-file.ts';
+import { chooseStrategies } from './choose-strategies.ts';
 import type { ExploreFlags } from './explore-options.ts';
 import { findScenario } from './package-root.ts';
 
@@ -14,6 +16,8 @@ export interface Target {
   readonly name: string;
   readonly kind: 'program' | 'litmus';
   readonly strategy: string | null;
+  /** Of a user's own, as `--strategy` takes it. */
+  readonly strategyFile: string | null;
   readonly spec: SubjectSpec;
   readonly hash: string;
 }
@@ -33,7 +37,7 @@ const PROGRAM = /\.[cm]?[jt]s(?:#.*)?$/;
 const OTHER = /\.(?!ya?ml$)\w+$/;
 
 /** What `explore TARGET` means. Throws `OdpError` with what is wrong with it. */
-export function findTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Targets {
+export async function findTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Promise<Targets> {
   if (PROGRAM.test(given)) return programTarget(given, flags, cwd);
   if (OTHER.test(given)) {
     const message = `'${given}' is neither a program (.js, .mjs, .ts) nor a scenario (.yaml)`;
@@ -43,7 +47,18 @@ export function findTargets(given: string, flags: ExploreFlags, root: string, cw
 }
 
 function programTarget(given: string, flags: ExploreFlags, cwd: string): Targets {
-  const foreign = flags.strategy !== undefined ? 'strategy' : flags.param !== undefined ? 'param' : null;
+  const foreign =
+    flags.strategy !== undefined
+      ? 'strategy'
+      : flags.param !== undefined
+        ? 'param'
+        : flags.era !== undefined
+          ? 'era'
+          : flags.inject !== undefined
+            ? 'inject'
+            : flags.lockDep !== undefined
+              ? 'lock-dep'
+              : null;
   if (foreign !== null)
     throw new OdpError({
       code: 'ODP_E_USAGE',
@@ -57,7 +72,7 @@ function programTarget(given: string, flags: ExploreFlags, cwd: string): Targets
   const spec: SubjectSpec = { kind: 'program', url };
   const base = basename(file).replace(/\.[cm]?[jt]s$/, '');
   const name = member === undefined ? base : `${base}#${member}`;
-  const target: Target = { name, kind: 'program', strategy: null, spec, hash: targetHash(spec) };
+  const target: Target = { name, kind: 'program', strategy: null, strategyFile: null, spec, hash: targetHash(spec) };
   return {
     group: `explore-${name.replaceAll(/[^\w.-]+/g, '-')}`,
     given: (relative(cwd, file) || file) + (member === undefined ? '' : `#${member}`),
@@ -66,15 +81,18 @@ function programTarget(given: string, flags: ExploreFlags, cwd: string): Targets
   };
 }
 
-function litmusTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Targets {
+async function litmusTargets(given: string, flags: ExploreFlags, root: string, cwd: string): Promise<Targets> {
   const loaded = loadScenario(findScenario(root, cwd, given));
   if (loaded.scenario.kind !== 'litmus') {
     const message = `'${loaded.name}' is a load scenario; explore takes a program or a litmus scenario`;
     throw new OdpError({ code: 'ODP_E_USAGE', message, at: loaded.file });
   }
   const plans = resolveCells(loaded, {
-    ...(flags.strategy === undefined ? {} : { strategies: flags.strategy }),
+    ...(await chooseStrategies(flags.strategy, cwd)),
     ...(flags.param === undefined ? {} : { params: flags.param }),
+    ...(flags.era === undefined ? {} : { eras: flags.era }),
+    ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
+    ...(flags.inject === undefined ? {} : { inject: flags.inject }),
   });
   const list = plans.map((plan): Target => {
     const spec: SubjectSpec = { kind: 'litmus', plan };
@@ -82,6 +100,7 @@ function litmusTargets(given: string, flags: ExploreFlags, root: string, cwd: st
       name: `${plan.scenario} ${plan.strategy}`,
       kind: 'litmus',
       strategy: plan.strategy,
+      strategyFile: plan.strategyFile === undefined ? null : pathOfStrategy(plan.strategyFile),
       spec,
       hash: targetHash(spec),
     };

@@ -49,7 +49,7 @@ export async function exploreCommand(
   terminal: Terminal,
 ): Promise<number> {
   if (flags.from !== undefined) return exploreFromCommand(given, flags, terminal);
-  const order = orderOf(given, flags, terminal);
+  const order = await orderOf(given, flags, terminal);
   const startedAt = new Date();
   const { settings, targets } = order;
   const store = openStore({
@@ -87,10 +87,10 @@ export async function exploreCommand(
   }
 }
 
-function orderOf(given: string | undefined, flags: ExploreFlags, terminal: Terminal): Order {
+async function orderOf(given: string | undefined, flags: ExploreFlags, terminal: Terminal): Promise<Order> {
   const root = packageRoot();
   if (flags.resume !== undefined) {
-    return { ...resumed(given, flags, root, terminal.cwd), flags, root };
+    return { ...(await resumed(given, flags, root, terminal.cwd)), flags, root };
   }
   if (given === undefined)
     throw new OdpError({ code: 'ODP_E_USAGE', message: 'explore what? A program (./x.js) or a litmus scenario' });
@@ -107,7 +107,7 @@ function orderOf(given: string | undefined, flags: ExploreFlags, terminal: Termi
     races: flags.races === true,
   };
   return {
-    targets: findTargets(given, flags, root, terminal.cwd),
+    targets: await findTargets(given, flags, root, terminal.cwd),
     settings,
     schedules: flags.schedules ?? null,
     // Who asks for schedules gets them, however long they take.
@@ -136,7 +136,12 @@ function runConfig({ settings, targets, flags, root, schedules, durationMs }: Or
     settings: { ...settings, schedules, durationMs },
     environment: environmentOf({ commit: commitOf(root), version: packageVersion(root) }),
     target: targets.given,
-    explorations: targets.list.map(({ name, strategy, hash }) => ({ name, strategy, hash })),
+    explorations: targets.list.map(({ name, strategy, strategyFile, hash }) => ({
+      name,
+      strategy,
+      strategyFile,
+      hash,
+    })),
   };
 }
 
@@ -195,7 +200,10 @@ const checkpointOf = (
   settings,
   schedules,
   durationMs,
-  explorations: targets.list.map(({ name, strategy, hash }, i) => ({ name, strategy, hash, state: states[i] ?? null })),
+  explorations: targets.list.map(({ name, strategy, strategyFile, hash }, i) => ({
+    ...{ name, strategy, hash, state: states[i] ?? null },
+    ...(strategyFile === null ? {} : { strategyFile }),
+  })),
 });
 
 function statusOf(terminal: Terminal, cells: number): Status<ExploreProgress> {

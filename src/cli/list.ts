@@ -1,3 +1,4 @@
+import type { Strategy } from '../odp/strategy.ts';
 import { ORACLE_NAMES, type OracleName } from '../oracles/names.ts';
 import { table, wrapText } from '../report/format.ts';
 import { OdpError } from '../scenario/errors.ts';
@@ -6,6 +7,7 @@ import { LOAD_ROLES, VERBS } from '../scenario/plan.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { METRICS, QUANTILES } from '../scenario/threshold.ts';
 import { STRATEGIES } from '../strategies/index.ts';
+import { isStrategyFile, loadStrategy } from '../torture/strategy-file.ts';
 import { EXPOSURES } from '../trace/counters.ts';
 import { POINT_TABLE } from '../trace/points.ts';
 import { packageRoot, shippedScenarios } from './package-root.ts';
@@ -22,7 +24,16 @@ const ORACLE_TEXT: Readonly<Record<OracleName, string>> = {
   starvation: 'a fault, registration or removal got nowhere although it could have',
   deadlock: 'a closed set of threads that wait for each other',
   leak: 'an object that nobody refers to, or whose reference count is wrong',
+  'use-after-free': 'a handler or a notifier callback works on a region, or on a notifier, that was freed',
+  'double-free': 'a region, VMA or frame is freed that is free already',
+  'hw-sw-disagree': "at rest, the driver's list of what is mapped and the device's table differ",
+  'dead-key-command': 'a command is posted for a key that the device has not created yet, or has destroyed',
+  'sleep-in-nonblockable': 'the start of a section that must not block sleeps',
   'inactive-while-idle': 'when all is quiet, a region takes no faults, and nothing is under way that would change it',
+  'lock-order': 'two orders in which locks were taken could meet in a deadlock, or one was taken inside itself',
+  'unlock-not-owner': 'a lock was released by a thread that does not hold it',
+  'lost-wakeup': 'a thread sleeps although what it waits for is there, and nobody is about to wake it',
+  'torn-read': 'a reader of a sequence count accepted words of two different writes',
 };
 
 const TOPICS = ['strategies', 'scenarios', 'oracles', 'exposures', 'points', 'roles', 'verbs', 'metrics'] as const;
@@ -30,15 +41,16 @@ type Topic = (typeof TOPICS)[number];
 
 type Row = Readonly<Record<string, unknown>>;
 
+const strategyRow = ({ name, title, origin, reasoning, params }: Strategy): Row => ({
+  name,
+  description: title,
+  origin,
+  reasoning,
+  params,
+});
+
 const ROWS: Readonly<Record<Topic, () => readonly Row[]>> = {
-  strategies: () =>
-    STRATEGIES.map(({ name, title, origin, reasoning, params }) => ({
-      name,
-      description: title,
-      origin,
-      reasoning,
-      params,
-    })),
+  strategies: () => STRATEGIES.map(strategyRow),
   scenarios: () =>
     shippedScenarios(packageRoot()).map((shipped) => {
       const { name, scenario } = loadScenario(shipped.file);
@@ -61,8 +73,9 @@ export interface ListFlags {
   readonly verbose?: boolean;
 }
 
-/** `odptorture list [topic]`: what can be named on the command line and in scenarios. */
-export function listCommand(given: string | undefined, flags: ListFlags, terminal: Terminal): number {
+/** `odptorture list [topic]`: what can be named on the command line and in scenarios; or a strategy of your own, which is checked by that. */
+export async function listCommand(given: string | undefined, flags: ListFlags, terminal: Terminal): Promise<number> {
+  if (given !== undefined && isStrategyFile(given)) return listFile(given, flags, terminal);
   if (given !== undefined && !(TOPICS as readonly string[]).includes(given))
     throw new OdpError({
       code: 'ODP_E_USAGE',
@@ -78,6 +91,13 @@ export function listCommand(given: string | undefined, flags: ListFlags, termina
     if (topics.length > 1) terminal.out(topic);
     for (const line of topicLines(ROWS[topic](), flags.verbose === true, terminal.width)) terminal.out(`  ${line}`);
   });
+  return 0;
+}
+
+async function listFile(given: string, flags: ListFlags, terminal: Terminal): Promise<number> {
+  const row = strategyRow((await loadStrategy(given, terminal.cwd)).strategy);
+  if (flags.json === true) terminal.out(JSON.stringify({ strategies: [row] }, null, 2));
+  else for (const line of topicLines([row], flags.verbose === true, terminal.width)) terminal.out(`  ${line}`);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 import { loadScenario } from '../scenario/load.ts';
 import { resolveCells } from '../scenario/resolve.ts';
+import { chooseStrategies } from './choose-strategies.ts';
 import { execute, loadRunner, type PlannedCell } from './execute.ts';
 import type { RunFlags } from './options.ts';
 import { findScenario, packageRoot, shippedScenarios } from './package-root.ts';
@@ -19,14 +20,18 @@ export async function matrixCommand(given: readonly string[], flags: RunFlags, t
           .map((scenario) => scenario.file);
   // A matrix is compared with expectations: the same seed each time, unless asked otherwise.
   const seed = flags.seed ?? 1;
+  const chosen = await chooseStrategies(flags.strategy, terminal.cwd);
   const cells = files.flatMap((file): PlannedCell[] => {
     const loaded = loadScenario(file);
     const isLoad = loaded.scenario.kind === 'load';
     const plans = resolveCells(loaded, {
       seed,
       repeat: flags.repeat,
-      ...(flags.strategy === undefined ? {} : { strategies: flags.strategy }),
+      ...chosen,
       ...(flags.param === undefined ? {} : { params: flags.param }),
+      ...(flags.era === undefined ? {} : { eras: flags.era }),
+      ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
+      ...(flags.inject === undefined ? {} : { inject: flags.inject }),
       // A litmus test has its own threads and ends with its iterations.
       ...(flags.duration === undefined || !isLoad ? {} : { durationMs: flags.duration }),
       ...(flags.threads === undefined || !isLoad ? {} : { threads: flags.threads }),

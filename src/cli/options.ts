@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ColorChoice } from '../report/style.ts';
 import { formatDuration, parseDuration } from '../scenario/duration.ts';
+import { parseInject } from '../scenario/inject.ts';
 import { LOAD_ROLES, type LoadRole } from '../scenario/plan.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
 import { MAX_THREADS } from '../scenario/schema.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { parseThreshold, type Threshold } from '../scenario/threshold.ts';
+import type { InjectPlan } from '../trace/inject.ts';
 
 /** Flags that run cells; every one is also an `ODPTORTURE_*` variable. */
 export interface RunFlags {
@@ -14,6 +16,9 @@ export interface RunFlags {
   readonly threads?: Readonly<Partial<Record<LoadRole, number>>>;
   readonly seed?: number;
   readonly param?: Readonly<Record<string, number>>;
+  readonly era?: readonly string[];
+  readonly lockDep?: boolean;
+  readonly inject?: InjectPlan;
   readonly repeat: number;
   readonly out?: string;
   readonly json?: boolean;
@@ -73,6 +78,19 @@ export function params(text: string, before: Record<string, number> = {}): Recor
   return result;
 }
 
+/** `on` or `off`. Also of `explore`. */
+export function onOff(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new InvalidArgumentError("expected 'on' or 'off'.");
+  return text === 'on';
+}
+
+/** Also of `explore`. */
+export function inject(text: string, before: InjectPlan = {}): InjectPlan {
+  const plan = parseInject(text);
+  if (typeof plan === 'string') throw new InvalidArgumentError(`${plan}.`);
+  return { ...before, ...plan };
+}
+
 function thresholds(text: string, before: readonly Threshold[] = []): Threshold[] {
   const parsed = text.split(/[,;]/).map((one) => {
     const threshold = parseThreshold(one);
@@ -85,12 +103,23 @@ function thresholds(text: string, before: readonly Threshold[] = []): Threshold[
 /** Adds the common flags to a command. */
 export function addRunOptions(command: Command): Command {
   return command
-    .option('-s, --strategy <names>', "strategies, with commas between, or 'all' (default: all)", list)
+    .option(
+      '-s, --strategy <names>',
+      "strategies, or files of your own (./x.mjs), with commas between; or 'all' (default: all)",
+      list,
+    )
     .option('-d, --duration <time>', "length of a load cell, as in 5s, 8h (default: the scenario's)", duration)
     .option('--threads <role=n,...>', "threads of a role, in place of the scenario's", threads)
     .option('--seed <n>', 'seed of the first cell (default: random for run, 1 for matrix)', wholeIn(1, MAX_SEED))
     .option('--repeat <n>', 'cells of each strategy, with seeds in a row', wholeIn(1, 1_000_000), 1)
     .option('--param <k=v,...>', "a strategy's parameter; may be repeated", params)
+    .option('--era <names>', "kernels whose locking the mm follows, or 'all' (default: the scenario's, v5.5)", list)
+    .option('--lock-dep <on|off>', "check the order of locks (default: the scenario's, which is on)", onOff)
+    .option(
+      '--inject <capability:attribute=value,...>',
+      'make calls fail, see docs/fault-injection.md; may be repeated',
+      inject,
+    )
     .option('--threshold <limit>', "a limit to hold, as in 'fault_latency_ns:p99<50us'; may be repeated", thresholds)
     .option('-o, --out <dir>', 'write results to this folder instead of results/<scenario>/<time>-<seed>')
     .option('--json', 'print summary.json to stdout and nothing else')
@@ -133,5 +162,7 @@ function optionValue(option: Option, text: string): unknown {
 export const flagRecord = (flags: RunFlags): Record<string, unknown> => ({
   ...flags,
   ...(flags.duration === undefined ? {} : { duration: formatDuration(flags.duration) }),
+  ...(flags.era === undefined ? {} : { era: flags.era }),
+  ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep ? 'on' : 'off' }),
   threshold: flags.threshold?.map((threshold) => threshold.text),
 });

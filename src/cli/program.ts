@@ -74,12 +74,14 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
     });
   program
     .command('list [topic]')
-    .description('strategies, scenarios, oracles, exposures, points, roles, verbs, metrics')
+    .description(
+      'strategies, scenarios, oracles, exposures, points, roles, verbs, metrics; or a strategy of your own (./x.mjs)',
+    )
     .option('--json', 'as JSON')
     .option('-v, --verbose', 'with origins and reasons')
-    .action((topic: string | undefined, _flags: ListFlags, command: Command) => {
+    .action(async (topic: string | undefined, _flags: ListFlags, command: Command) => {
       environment(command);
-      done(listCommand(topic, command.opts<ListFlags>(), terminal));
+      done(await listCommand(topic, command.opts<ListFlags>(), terminal));
     });
   program
     .command('schema <name>')

@@ -8,6 +8,7 @@ import { raceColumns, stepText } from '../report/explore-columns.ts';
 import { raceHtml } from '../report/explore-html.ts';
 import { type ColorChoice, styleFor, wantsColor } from '../report/style.ts';
 import { EXIT, OdpError, systemReason } from '../scenario/errors.ts';
+import { pathOfStrategy, withFileOfToday } from '../torture/strategy-file.ts';
 import { wholeIn } from './options.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -48,7 +49,9 @@ export async function replayCommand(given: string, flags: ReplayFlags, terminal:
   const path = resolve(terminal.cwd, given);
   // Loaded here: most commands need no threads.
   const { readReplayFile } = await import('../explore/replay/replay-file.ts');
-  const replay = readReplayFile(path);
+  const recorded = readReplayFile(path);
+  const { replay, changed } = ofToday(recorded);
+  if (changed !== null) terminal.err(`odptorture: ${changed} has changed since the schedule was recorded`);
   const { tally, picture, hung } = await run(replay, path, flags);
   if (flags.html !== undefined) writeHtml(resolve(terminal.cwd, flags.html), picture);
   if (flags.json === true) terminal.out(JSON.stringify(jsonOf(replay, flags, tally, picture), null, 2));
@@ -62,6 +65,17 @@ export async function replayCommand(given: string, flags: ReplayFlags, terminal:
   if (tally.reproduced > 0) return EXIT.violation;
   if (hung) return EXIT.crash;
   return tally.diverged > 0 ? EXIT.unknown : EXIT.ok;
+}
+
+/** A strategy of a user's is replayed as it is today: whether it still fails is what its author wants to know. */
+function ofToday(replay: Replay): { readonly replay: Replay; readonly changed: string | null } {
+  const { subject } = replay;
+  if (subject.kind !== 'litmus' || subject.plan.strategyFile === undefined) return { replay, changed: null };
+  const { plan, changed } = withFileOfToday(subject.plan);
+  return {
+    replay: { ...replay, subject: { ...subject, plan } },
+    changed: changed ? pathOfStrategy(plan.strategyFile!) : null,
+  };
 }
 
 interface Run {

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { loadScenario } from '../scenario/load.ts';
 import { MAX_SEED, resolveCells } from '../scenario/resolve.ts';
+import { chooseStrategies } from './choose-strategies.ts';
 import { execute, loadRunner, type PlannedCell } from './execute.ts';
 import type { RunFlags } from './options.ts';
 import { findScenario, packageRoot } from './package-root.ts';
@@ -14,10 +15,13 @@ export async function runCommand(given: string, flags: RunFlags, terminal: Termi
   const plans = resolveCells(loaded, {
     seed,
     repeat: flags.repeat,
-    ...(flags.strategy === undefined ? {} : { strategies: flags.strategy }),
+    ...(await chooseStrategies(flags.strategy, terminal.cwd)),
     ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
     ...(flags.param === undefined ? {} : { params: flags.param }),
+    ...(flags.era === undefined ? {} : { eras: flags.era }),
+    ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
+    ...(flags.inject === undefined ? {} : { inject: flags.inject }),
   });
   // A flag outranks the scenario: thresholds on the command line replace its own.
   const thresholds = flags.threshold ?? loaded.scenario.thresholds;

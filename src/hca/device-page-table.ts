@@ -14,11 +14,18 @@ import * as deviceModule from './device.ts';
 const { at } = addressModule;
 const { add, exchange, load, notify, or, store, wait } = atomicsModule;
 const { spinLimit } = controlModule;
-const { dataRace } = dataRaceModule;
+const { dataRace, dataRaceStore } = dataRaceModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
 const { ENTRY_PINNED, ENTRY_VALID, MKEY, mkeyAddr, QP, qpAddr } = deviceModule;
+
+/** What a command is for. */
+export const COMMAND = { map: 0, zap: 1 } as const;
+// Constants of this module alone fold into the compiled code.
+const MAP = COMMAND.map;
+const ZAP = COMMAND.zap;
+const CREATED = MKEY.created;
 
 // Plain sums in these: with one call less they are small enough to be inlined wherever they are used.
 /** Address of the entry of page `page` (0-based within the region) of key `index`. */
@@ -27,6 +34,9 @@ export const entryAddr = (hca: Hca, index: number, page: number): Addr =>
 /** Address of the identity committed with that entry. */
 export const identityAddr = (hca: Hca, index: number, page: number): Addr =>
   (hca.identity + index * hca.mttPages + page) as Addr;
+/** Address of the entry for which that identity was stored: nothing is decided by it, see oracles/torn-read.ts. */
+export const identityEntryAddr = (hca: Hca, index: number, page: number): Addr =>
+  (hca.identityEntry + index * hca.mttPages + page) as Addr;
 const reachAddr = (hca: Hca, mm: number, vpn: number): Addr => (hca.reach + mm * hca.pagesPerMm + vpn) as Addr;
 
 /**
@@ -36,7 +46,9 @@ const reachAddr = (hca: Hca, mm: number, vpn: number): Addr => (hca.reach + mm *
  */
 export function deviceMap(actor: Actor, hca: Hca, index: number, page: number, entry: number, identity: number): void {
   const key = mkeyAddr(hca, index);
+  checkCommand(actor, hca, key, index, MAP);
   actor.mem[identityAddr(hca, index, page)] = identity;
+  actor.mem[identityEntryAddr(hca, index, page)] = entry;
   const { mem } = actor;
   // A read-only entry that becomes writable is counted already.
   const old = mem[entryAddr(hca, index, page)];
@@ -48,13 +60,28 @@ export function deviceMap(actor: Actor, hca: Hca, index: number, page: number, e
 
 /**
  * Clears the entries of pages `first` .. `last` of a key, then waits until no device access that was translated before is still
- * running (a UMR with zap, posted and waited for). Returns how many valid entries there were. Pinned entries stay unless `pinned`
- * says otherwise. The caller holds the umem mutex from before the first clear until the return: a second zap of the same pages
+ * running (a UMR with zap, posted and waited for: one command, whether or not there is an entry). Returns how many valid entries
+ * there were. Pinned entries stay unless `pinned` says otherwise. The caller holds the umem mutex from before the first clear until the return: a second zap of the same pages
  * finds nothing to clear, and the mutex is what makes it wait for the drain of the first.
  */
 export function deviceZap(actor: Actor, hca: Hca, index: number, first: number, last: number, pinned: boolean): number {
-  const { mem } = actor;
   const key = mkeyAddr(hca, index);
+  checkCommand(actor, hca, key, index, ZAP);
+  const cleared = clearEntries(actor, hca, key, index, first, last, pinned);
+  if (cleared > 0 && hca.flushes) drain(actor, hca, index);
+  return cleared;
+}
+
+function clearEntries(
+  actor: Actor,
+  hca: Hca,
+  key: Addr,
+  index: number,
+  first: number,
+  last: number,
+  pinned: boolean,
+): number {
+  const { mem } = actor;
   let cleared = 0;
   for (let page = first; page <= last; page++) {
     const word = entryAddr(hca, index, page);
@@ -67,8 +94,37 @@ export function deviceZap(actor: Actor, hca: Hca, index: number, first: number, 
     if ((old & ENTRY_PINNED) === 0) add(actor, reachAddr(hca, mem[key + MKEY.mm], mem[key + MKEY.start] + page), -1);
     cleared++;
   }
-  if (cleared > 0) drain(actor, hca, index);
   return cleared;
+}
+
+/** CREATE_MKEY: from here on the device takes commands for the key. Nobody can use it before it is published. */
+export function deviceCreateKey(actor: Actor, hca: Hca, index: number): void {
+  setCreated(actor, hca, index, 1);
+}
+
+/** DESTROY_MKEY: the key was revoked and nobody knows it any more. */
+export function deviceDestroyKey(actor: Actor, hca: Hca, index: number): void {
+  setCreated(actor, hca, index, 0);
+}
+
+/** DESTROY_MKEY of a key that has entries: the device forgets them, and nothing that it has translated is under way afterwards. */
+export function deviceDestroyMappedKey(actor: Actor, hca: Hca, index: number, pages: number): void {
+  setCreated(actor, hca, index, 0);
+  if (clearEntries(actor, hca, mkeyAddr(hca, index), index, 0, pages - 1, true) > 0) drain(actor, hca, index);
+}
+
+function setCreated(actor: Actor, hca: Hca, index: number, created: number): void {
+  const word = at(mkeyAddr(hca, index), MKEY.created);
+  if (hca.statesAreSteps) store(actor, word, created);
+  else dataRaceStore(actor.mem, word, created);
+}
+
+/** A command was posted for a key: the device answers with an error, and its queue is broken, when it does not have that key. */
+export function checkCommand(actor: Actor, hca: Hca, key: Addr, index: number, command: number): void {
+  const word = (key + CREATED) as Addr;
+  // Racy by intention: a driver that is right has ordered the two by its own locks, and one that is not is what this looks for.
+  const created = hca.statesAreSteps ? load(actor, word) : dataRace(actor.mem, word);
+  if (created === 0) actor.observer.deadKeyCommand(actor, index, command);
 }
 
 const DRAIN_SPINS = spinLimit(100);

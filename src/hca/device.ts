@@ -14,8 +14,16 @@ const { LOCK_CLASS } = lockClassModule;
 const { SPIN_LOCK, spinLockInit } = spinLockModule;
 const { WAIT_QUEUE, waitQueueInit } = waitQueueModule;
 
-/** A memory key as the adapter sees it (mlx5: mkey). `key` is 0 while the key is destroyed; written last at creation. */
-export const MKEY = defineStruct('mkey', { key: { words: 1, line: true }, start: 1, pages: 1, mm: 1, generation: 1 });
+/** A memory key as the adapter sees it (mlx5: mkey). `key` is 0 while nobody may use it; written last at registration. */
+export const MKEY = defineStruct('mkey', {
+  key: { words: 1, line: true },
+  start: 1,
+  pages: 1,
+  mm: 1,
+  generation: 1,
+  /** 1 from CREATE_MKEY to DESTROY_MKEY: while the device takes commands for the key. For the oracle dead-key-command. */
+  created: 1,
+});
 
 /** A queue pair's side of page faults: `resumed` rises with each resume, `error` says how the last one ended. */
 export const QP = defineStruct('qp', {
@@ -46,6 +54,8 @@ export interface Hca {
   readonly mtt: Addr;
   /** Backing identity of each entry's page at commit; written before the entry becomes valid. */
   readonly identity: Addr;
+  /** The entry for which it was written. */
+  readonly identityEntry: Addr;
   /** For each mm and page: valid entries that reach it, not counting pinned ones. A hint for oracles, kept by the hardware. */
   readonly reach: Addr;
   readonly pagesPerMm: number;
@@ -56,6 +66,10 @@ export interface Hca {
   readonly queue: Addr;
   readonly requests: Addr;
   readonly queueLength: number;
+  /** False: a known bug, a zap does not wait for the accesses that are in flight. */
+  readonly flushes: boolean;
+  /** The state of keys is a step of a controlled run: under a known bug that it tells. */
+  readonly statesAreSteps: boolean;
 }
 
 export interface HcaOptions {
@@ -65,14 +79,25 @@ export interface HcaOptions {
   readonly pagesPerMm: number;
   readonly threads: number;
   readonly queue: number;
+  readonly flushes?: boolean;
+  readonly statesAreSteps?: boolean;
 }
 
-type HcaRegion = 'hca.mkey' | 'hca.mtt' | 'hca.identity' | 'hca.reach' | 'hca.qp' | 'hca.queue' | 'hca.requests';
+type HcaRegion =
+  | 'hca.mkey'
+  | 'hca.mtt'
+  | 'hca.identity'
+  | 'hca.identityEntry'
+  | 'hca.reach'
+  | 'hca.qp'
+  | 'hca.queue'
+  | 'hca.requests';
 
 export const hcaRegions = (o: HcaOptions): (RegionRequest & { readonly name: HcaRegion })[] => [
   { name: 'hca.mkey', words: MKEY.$words, count: o.mkeys, line: true },
   { name: 'hca.mtt', words: o.mkeyPages, count: o.mkeys },
   { name: 'hca.identity', words: o.mkeyPages, count: o.mkeys },
+  { name: 'hca.identityEntry', words: o.mkeyPages, count: o.mkeys },
   { name: 'hca.reach', words: o.pagesPerMm, count: o.mms },
   { name: 'hca.qp', words: QP.$words, count: o.threads, line: true },
   { name: 'hca.queue', words: REQUEST_QUEUE.$words, count: 1, line: true },
@@ -87,6 +112,7 @@ export const hcaView = (layout: ArenaLayout<HcaRegion>, o: HcaOptions, frames: F
   mttPages: o.mkeyPages,
   mtt: layout.regions['hca.mtt'].base,
   identity: layout.regions['hca.identity'].base,
+  identityEntry: layout.regions['hca.identityEntry'].base,
   reach: layout.regions['hca.reach'].base,
   pagesPerMm: o.pagesPerMm,
   qp: layout.regions['hca.qp'].base,
@@ -95,6 +121,8 @@ export const hcaView = (layout: ArenaLayout<HcaRegion>, o: HcaOptions, frames: F
   queue: layout.regions['hca.queue'].base,
   requests: layout.regions['hca.requests'].base,
   queueLength: o.queue,
+  flushes: o.flushes ?? true,
+  statesAreSteps: o.statesAreSteps ?? false,
 });
 
 /** Once for each arena, before the threads start. All other words of the adapter start at 0. */
@@ -126,6 +154,8 @@ export const ENTRY_PINNED = 4;
 const ENTRY_GENERATION_SHIFT = 4;
 const ENTRY_FRAME_SHIFT = 16;
 export const ENTRY_GENERATION_MASK = 0xfff;
+/** An entry without its flags: frame and generation. */
+export const ENTRY_PAGE = ~0xf;
 /** Frames that an entry can name. */
 export const MAX_FRAMES = 1 << 16;
 

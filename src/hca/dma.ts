@@ -18,13 +18,14 @@ import * as devicePageTableModule from './device-page-table.ts';
 const { at } = addressModule;
 const { frameGeneration, stampLoad, stampStore } = frameModule;
 const { OUTCOME } = outcomeModule;
-const { load } = atomicsModule;
+const { load, rawLoad } = atomicsModule;
 const { count } = actorModule;
-const { COUNTER } = countersModule;
+const { COUNTER, PIPE_BUCKETS } = countersModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
 const {
   ENTRY_GENERATION_MASK,
+  ENTRY_PAGE,
   ENTRY_PINNED,
   ENTRY_VALID,
   ENTRY_WRITE,
@@ -35,7 +36,11 @@ const {
   mkeyAddr,
   qpAddr,
 } = deviceModule;
-const { accessBegin, accessEnd, entryAddr, identityAddr } = devicePageTableModule;
+const { accessBegin, accessEnd, entryAddr, identityAddr, identityEntryAddr } = devicePageTableModule;
+
+/** The reader pipe's buckets: see counters.ts. */
+const PIPE = COUNTER['pipe.0'];
+const PIPE_LAST = PIPE_BUCKETS - 1;
 
 /** An object for `dmaAccess` to fill: one for each DMA thread. */
 export const createDmaAccess = (): DmaAccess => ({
@@ -48,6 +53,7 @@ export const createDmaAccess = (): DmaAccess => ({
   frameGeneration: 0,
   expectedIdentity: 0,
   foundIdentity: 0,
+  identityTorn: false,
 });
 
 /**
@@ -76,9 +82,12 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
     return OUTCOME.efault;
   }
   const pfn = entryFrame(entry);
-  to.expectedIdentity = mem[identityAddr(hca, index, page)];
+  // Atomic, though not steps: they must lie between the two loads of the entry on every machine.
+  to.expectedIdentity = rawLoad(mem, identityAddr(hca, index, page));
+  const identityFor = rawLoad(mem, identityEntryAddr(hca, index, page));
   // The identity belongs to this entry only if the entry is still the same one; -1 says that it is not known.
   if (load(actor, word) !== entry) to.expectedIdentity = -1;
+  to.identityTorn = ((identityFor ^ entry) & ENTRY_PAGE) !== 0;
   const vpn = (mem[mkey + MKEY.start] + page) as Vpn;
   // The adapter has translated and will access: this is the window for which a zap has to wait.
   point(actor, POINT['dma.translated'], key, vpn, pfn);
@@ -91,6 +100,8 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
   to.pinned = (entry & ENTRY_PINNED) !== 0;
   to.entryGeneration = entryGeneration(entry);
   to.frameGeneration = frameGeneration(actor, hca.frames, pfn) & ENTRY_GENERATION_MASK;
+  const behind = (to.frameGeneration - to.entryGeneration) & ENTRY_GENERATION_MASK;
+  count(actor, PIPE + (behind < PIPE_LAST ? behind : PIPE_LAST));
   point(actor, POINT['dma.accessed'], vpn, pfn, to.entryGeneration);
   actor.observer.dmaAccessed(actor, to);
   accessEnd(actor, qp);

@@ -6,6 +6,7 @@ import { RW_SEMAPHORE, rwsemInit } from '../sync/rw-semaphore.ts';
 import { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock.ts';
 import type { Actor } from '../trace/actor.ts';
 import { allocFrame, FRAME, type FramePool, fileIdentity, frameAddr, getFrame, putFrame } from './frame.ts';
+import { RMAP, rmapInit, rmapRwsem } from './rmap-root.ts';
 
 /** An inode and its address_space in one. */
 export const FILE = defineStruct('file', {
@@ -14,9 +15,8 @@ export const FILE = defineStruct('file', {
   maxPages: 1,
   inodeLock: { words: RW_SEMAPHORE.$words, line: true },
   invalidateLock: { words: RW_SEMAPHORE.$words, line: true },
-  iMmapRwsem: { words: RW_SEMAPHORE.$words, line: true },
-  /** First VMA that maps the file: a list where the kernel has an interval tree, as a file has few mappings here. */
-  iMmap: 1,
+  /** i_mmap_rwsem and i_mmap. */
+  iMmap: { words: RMAP.$words, line: true },
   xaLock: { words: SPIN_LOCK.$words, line: true },
 });
 
@@ -27,6 +27,8 @@ export interface File {
   readonly maxPages: number;
   readonly inodeLock: Addr;
   readonly invalidateLock: Addr;
+  /** The reverse map: see rmap-root.ts. */
+  readonly iMmap: Addr;
   readonly iMmapRwsem: Addr;
   readonly xaLock: Addr;
   /** One word per page: the frame that caches it, or 0. Written under `xaLock`. */
@@ -39,7 +41,8 @@ export const fileView = (id: number, addr: Addr, maxPages: number, pageCache: Ad
   maxPages,
   inodeLock: at(addr, FILE.inodeLock),
   invalidateLock: at(addr, FILE.invalidateLock),
-  iMmapRwsem: at(addr, FILE.iMmapRwsem),
+  iMmap: at(addr, FILE.iMmap),
+  iMmapRwsem: rmapRwsem(at(addr, FILE.iMmap)),
   xaLock: at(addr, FILE.xaLock),
   pageCache,
 });
@@ -48,11 +51,10 @@ export const fileView = (id: number, addr: Addr, maxPages: number, pageCache: Ad
 export function fileInit(mem: Memory, file: File): void {
   mem[file.addr + FILE.size] = 0;
   mem[file.addr + FILE.maxPages] = file.maxPages;
-  mem[file.addr + FILE.iMmap] = 0;
   mem.fill(0, file.pageCache, file.pageCache + file.maxPages);
   rwsemInit(mem, file.inodeLock, LOCK_CLASS.inode_lock);
   rwsemInit(mem, file.invalidateLock, LOCK_CLASS.invalidate_lock);
-  rwsemInit(mem, file.iMmapRwsem, LOCK_CLASS.i_mmap_rwsem);
+  rmapInit(mem, file.iMmap, LOCK_CLASS.i_mmap_rwsem);
   spinLockInit(mem, file.xaLock, LOCK_CLASS.xa_lock);
 }
 
@@ -79,11 +81,13 @@ export function filemapGetFolio(actor: Actor, file: File, frames: FramePool, ind
  */
 export function filemapAddFolio(actor: Actor, file: File, frames: FramePool, index: number): Pfn {
   const { mem } = actor;
-  const fresh = allocFrame(actor, frames, fileIdentity(file.id, index));
+  // Two references from the start: the caller's and the cache's.
+  const fresh = allocFrame(actor, frames, fileIdentity(file.id, index), 2);
   if (fresh === NULL_PFN) return fresh;
   const f = frameAddr(frames, fresh);
-  // Before the frame can be found: the second reference is the cache's.
-  mem[f + FRAME.refcount] = 2;
+  // Before the frame can be found.
+  mem[f + FRAME.mapping] = file.iMmap;
+  mem[f + FRAME.index] = index;
   mem[f + FRAME.inCache] = 1;
   spinLock(actor, file.xaLock);
   const found = mem[file.pageCache + index] as Pfn;
@@ -91,11 +95,55 @@ export function filemapAddFolio(actor: Actor, file: File, frames: FramePool, ind
   else getFrame(actor, frames, found);
   spinUnlock(actor, file.xaLock);
   if (found === NULL_PFN) return fresh;
-  // Another fault was first.
-  mem[f + FRAME.refcount] = 1;
+  // Another fault was first. Put twice, not set to 1: reclaim may hold a reference of its own by now.
   mem[f + FRAME.inCache] = 0;
   putFrame(actor, frames, fresh);
+  putFrame(actor, frames, fresh);
   return found;
+}
+
+/**
+ * __remove_mapping: takes a frame out of the cache if nobody refers to it but the cache and the caller, who holds the folio lock. Then
+ * the cache's reference is the caller's, too. References are taken under the same lock, so a count of two is exact.
+ */
+export function filemapRemoveUnused(actor: Actor, file: File, frames: FramePool, index: number, pfn: Pfn): boolean {
+  const { mem } = actor;
+  const f = frameAddr(frames, pfn);
+  spinLock(actor, file.xaLock);
+  const unused = load(actor, at(f, FRAME.refcount)) === 2;
+  if (unused) mem[file.pageCache + index] = NULL_PFN;
+  spinUnlock(actor, file.xaLock);
+  if (unused) mem[f + FRAME.inCache] = 0;
+  return unused;
+}
+
+/**
+ * folio_migrate_mapping for a file: `to` takes the place of `from` in the cache, if nobody refers to `from` but the cache and the caller,
+ * who holds its folio lock. The cache's reference moves along: `to` gets one, that of `from` is the caller's.
+ */
+export function filemapReplaceFolio(
+  actor: Actor,
+  file: File,
+  frames: FramePool,
+  index: number,
+  from: Pfn,
+  to: Pfn,
+): boolean {
+  const { mem } = actor;
+  const f = frameAddr(frames, from);
+  const t = frameAddr(frames, to);
+  mem[t + FRAME.mapping] = file.iMmap;
+  mem[t + FRAME.index] = index;
+  mem[t + FRAME.inCache] = 1;
+  spinLock(actor, file.xaLock);
+  const unused = load(actor, at(f, FRAME.refcount)) === 2;
+  if (unused) {
+    getFrame(actor, frames, to);
+    mem[file.pageCache + index] = to;
+  }
+  spinUnlock(actor, file.xaLock);
+  mem[(unused ? f : t) + FRAME.inCache] = 0;
+  return unused;
 }
 
 /** filemap_remove_folio: takes a frame out of the cache. The caller holds the folio lock and gets the cache's reference. */

@@ -10,6 +10,8 @@ import * as mutexModule from '../sync/mutex.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
+import * as injectModule from '../trace/inject.ts';
+import * as observerModule from '../trace/observer.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
 
@@ -17,12 +19,14 @@ import * as pointsModule from '../trace/points.ts';
 const { at, NULL_PFN } = addressModule;
 const { slabAlloc, slabFree, slabInit, slabInUse } = slabModule;
 const { defineStruct } = structModule;
-const { add, load, rawLoad, rawStore, readOnce, store } = atomicsModule;
+const { add, compareExchange, load, rawLoad, rawStore, readOnce, store } = atomicsModule;
 const { dataRace, dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { MUTEX, mutexInit } = mutexModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
+const { CAP, shouldFail } = injectModule;
+const { LIFE } = observerModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
 
@@ -40,6 +44,9 @@ export const FRAME = defineStruct('frame', {
   guard: 1,
   /** 1 while a page cache holds the frame; changes only under `folioLock`, or before the frame can be found. */
   inCache: 1,
+  /** Reverse map through which its page-table entries are found (0: none yet), and its page there: see rmap-root.ts. */
+  mapping: 1,
+  index: 1,
   folioLock: MUTEX.$words,
 });
 
@@ -52,6 +59,8 @@ export const MAX_FILE_PAGES = 2 ** 20;
 
 /** The stamp of page `index` of a file. */
 export const fileIdentity = (fileId: number, index: number): number => FILE_IDENTITY | (fileId << 20) | index;
+/** The file that a stamp of a file page names. */
+export const identityFile = (identity: number): number => (identity >>> 20) & (MAX_FILES - 1);
 export const isFileIdentity = (identity: number): boolean => (identity & FILE_IDENTITY) !== 0;
 
 /** All frames of a world. Frame 0 does not exist. */
@@ -75,6 +84,7 @@ const VERSION = FRAME.version;
 const GUARD = FRAME.guard;
 const MAPCOUNT = FRAME.mapcount;
 const IN_CACHE = FRAME.inCache;
+const MAPPING = FRAME.mapping;
 
 /** Poisons all payloads and fills the allocator. Before the threads start. */
 export function framesInit(mem: Memory, frames: FramePool): void {
@@ -89,12 +99,14 @@ export function framesInit(mem: Memory, frames: FramePool): void {
 }
 
 /**
- * alloc_page, with one reference and a stamped payload. Returns 0 when there is none (ENOMEM). Tells the observer that a frame is
+ * alloc_page, with `refs` references and a stamped payload. Returns 0 when there is none (ENOMEM). Tells the observer that a frame is
  * used again, and whether its poison is intact: if not, somebody wrote to it while it was free.
  */
-export function allocFrame(actor: Actor, frames: FramePool, identity: number): Pfn {
+export function allocFrame(actor: Actor, frames: FramePool, identity: number, refs = 1): Pfn {
   const { mem } = actor;
-  const pfn = slabAlloc(mem, frames.slab, actor.tid, frames.depotLock) as Pfn;
+  const pfn = shouldFail(actor, CAP.fail_page_alloc)
+    ? NULL_PFN
+    : (slabAlloc(mem, frames.slab, actor.tid, frames.depotLock) as Pfn);
   if (pfn === NULL_PFN) {
     count(actor, FAILED);
     return pfn;
@@ -108,7 +120,10 @@ export function allocFrame(actor: Actor, frames: FramePool, identity: number): P
   mem[f + VERSION] = 0;
   mem[f + MAPCOUNT] = 0;
   mem[f + IN_CACHE] = 0;
-  mem[f + REFCOUNT] = 1;
+  mem[f + MAPPING] = 0;
+  // Last: reclaim looks at frames at random, and leaves those without a reference alone. What it may see of the others above is old
+  // at worst, and then it finds no entry that maps the frame.
+  mem[f + REFCOUNT] = refs;
   return pfn;
 }
 
@@ -117,10 +132,27 @@ export function getFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
   add(actor, at(frameAddr(frames, pfn), REFCOUNT), 1);
 }
 
-/** put_page: drops a reference, and frees the frame with the last one. */
+/** folio_try_get: a reference to a frame that may be free; false when it is. */
+export function tryGetFrame(actor: Actor, frames: FramePool, pfn: Pfn): boolean {
+  const word = at(frameAddr(frames, pfn), REFCOUNT);
+  for (let n = load(actor, word); n > 0; ) {
+    const found = compareExchange(actor, word, n, n + 1);
+    if (found === n) return true;
+    n = found;
+  }
+  return false;
+}
+
+/** folio_ref_count. */
+export const frameRefs = (actor: Actor, frames: FramePool, pfn: Pfn): number =>
+  load(actor, at(frameAddr(frames, pfn), REFCOUNT));
+
+/** put_page: drops a reference, and frees the frame with the last one. Below zero somebody has put what he did not have. */
 export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
   const f = frameAddr(frames, pfn);
-  if (add(actor, at(f, REFCOUNT), -1) === 1) freeFrame(actor, frames, pfn, f);
+  const before = add(actor, at(f, REFCOUNT), -1);
+  if (before === 1) freeFrame(actor, frames, pfn, f);
+  else if (before <= 0) actor.observer.freedTwice(actor, LIFE.frame, pfn);
 }
 
 /**

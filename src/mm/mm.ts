@@ -8,10 +8,13 @@ import { RW_SEMAPHORE, rwsemInit } from '../sync/rw-semaphore.ts';
 import { spinLockInit } from '../sync/spin-lock.ts';
 import { srcuInit, srcuWords } from '../sync/srcu.ts';
 import { RAW_DEPOT_LOCK } from './depot-lock.ts';
+import { DEFAULT_ERA, ERA_RULES, type Era, type EraRules } from './era.ts';
 import { FILE, type File, fileInit, fileView } from './file.ts';
 import { FRAME, type FramePool, framesInit, MAX_FILE_PAGES, MAX_FILES } from './frame.ts';
 import type { Subscription } from './notifier.ts';
+import { RMAP, rmapInit } from './rmap-root.ts';
 import { MAX_SECTIONS, MAX_THREADS, MM_TASK, SECTION } from './section.ts';
+import { CORRECT_MM_STEPS, type MmSteps } from './steps.ts';
 import { ANON_IDENTITIES, VMA } from './vma.ts';
 
 export { MM_TASK } from './section.ts';
@@ -24,7 +27,15 @@ export const MM = defineStruct('mm', {
   mmapLock: { words: RW_SEMAPHORE.$words, line: true },
   /** Stamp of the next anonymous page to be mapped; written under `mmapLock` W. */
   anonNext: { words: 1, line: true },
-  /** 1 while subscription i is to be called. */
+  /** Stamps of pages that a copy on write has made: atomic, as faults take them. */
+  cowNext: { words: 1, line: true },
+  /** mm_users: 1 of the process, and those of who handles a fault for it or registers; at 0 the mm goes away. */
+  users: { words: 1, line: true },
+  /** 1 once exit_mmap is through; back to 0 when the address space is used for another process. */
+  exited: 1,
+  /** The root anon_vma. */
+  anonVma: { words: RMAP.$words, line: true },
+  /** Odd while subscription i is to be called; rises with each subscription and each end of one. */
   subscribed: { words: MAX_SUBSCRIPTIONS, line: true },
 });
 
@@ -44,6 +55,8 @@ export interface Mm {
   readonly ptlShift: number;
   /** One word per page, written under `mmapLock` W: the VMA's address, or 0. It replaces the maple tree. */
   readonly vmaOf: Addr;
+  /** Reverse map of its anonymous memory: see rmap-root.ts. */
+  readonly anonVma: Addr;
   readonly frames: FramePool;
   readonly world: MmWorld;
   readonly srcu: Addr;
@@ -67,8 +80,20 @@ export interface MmWorld {
   readonly slabs: { readonly vma: Slab; readonly frame: Slab };
   readonly vmas: { readonly base: Addr; readonly stride: number };
   readonly depotLock: DepotLock;
+  readonly rules: EraRules;
+  readonly steps: MmSteps;
+  readonly pressure: Pressure | null;
+  /** Some process may exit: only then are references to an mm counted. */
+  readonly mayExit: boolean;
   /** mm_all_locks_mutex: one taker of all locks at a time, whatever its mm. */
   readonly allLocksMutex: Addr;
+}
+
+/** Memory is short: one page-table allocation in `oneIn` of a thread enters direct reclaim. */
+export interface Pressure {
+  readonly oneIn: number;
+  /** Pages that it takes back; null: whatever frames come. */
+  readonly range: { readonly mm: number; readonly start: number; readonly last: number } | null;
 }
 
 export interface MmOptions {
@@ -84,6 +109,11 @@ export interface MmOptions {
   /** Words that a strategy keeps in each section, at `SECTION.$words`. */
   readonly extraSectionWords?: number;
   readonly depotLock?: DepotLock;
+  /** Default: v5.5. */
+  readonly era?: Era;
+  readonly steps?: Partial<MmSteps>;
+  readonly pressure?: Pressure | null;
+  readonly mayExit?: boolean;
 }
 
 const PTES_PER_TABLE = 16;
@@ -180,6 +210,10 @@ export function mmViews(layout: ArenaLayout, options: MmOptions): MmWorld {
     slabs: { vma: vmaSlab, frame: frameSlab },
     vmas: { base: region('mm.vma').base, stride: region('mm.vma').stride },
     depotLock,
+    rules: ERA_RULES[options.era ?? DEFAULT_ERA],
+    steps: { ...CORRECT_MM_STEPS, ...options.steps },
+    pressure: options.pressure ?? null,
+    mayExit: options.mayExit ?? false,
     allLocksMutex: region('mm.allLocks').base,
   };
   for (let id = 0; id < options.mms; id++) mms.push(mmView(id, world, options, region));
@@ -202,6 +236,7 @@ function mmView(id: number, world: MmWorld, options: MmOptions, region: (name: s
     ptl: of('mm.ptl', id * tables),
     ptlShift: shift,
     vmaOf: of('mm.vmaOf', id),
+    anonVma: at(addr, MM.anonVma),
     frames: world.frames,
     world,
     srcu: of('mm.srcu', id),
@@ -214,6 +249,8 @@ export function mmInit(mem: Memory, world: MmWorld): void {
   const { mmTasks, threads } = world;
   framesInit(mem, world.frames);
   slabInit(mem, world.slabs.vma);
+  for (let i = 0; i <= world.slabs.vma.count; i++)
+    rwsemInit(mem, at(world.vmas.base, i * world.vmas.stride + VMA.lock), LOCK_CLASS.vma_lock);
   for (const file of world.files) fileInit(mem, file);
   mutexInit(mem, world.allLocksMutex, LOCK_CLASS.mm_all_locks_mutex);
   mem.fill(0, mmTasks.base, mmTasks.base + threads * mmTasks.stride);
@@ -221,6 +258,8 @@ export function mmInit(mem: Memory, world: MmWorld): void {
     mem.fill(0, mm.addr, mm.addr + MM.$words);
     for (const words of [mm.pte, mm.identityOf, mm.vmaOf]) mem.fill(0, words, words + mm.pages);
     rwsemInit(mem, mm.mmapLock, LOCK_CLASS.mmap_lock);
+    rmapInit(mem, mm.anonVma, LOCK_CLASS.anon_vma_lock);
+    mem[mm.addr + MM.users] = 1;
     const tables = Math.ceil(mm.pages / 2 ** mm.ptlShift);
     for (let i = 0; i < tables; i++) spinLockInit(mem, at(mm.ptl, i * LINE_WORDS), LOCK_CLASS.ptl);
     srcuInit(mem, mm.srcu, threads, LOCK_CLASS.notifier_srcu);

@@ -49,7 +49,8 @@ function mmapRegion(
       mem[vma + VMA.last] = last;
       mem[vma + VMA.kind] = fileId < 0 ? VMA_KIND.anon : VMA_KIND.file;
       mem[vma + VMA.file] = fileId;
-      mem[vma + VMA.pgoff] = pgoff;
+      mem[vma + VMA.pgoff] = fileId < 0 ? start : pgoff;
+      mem[vma + VMA.rmap] = fileId < 0 ? mm.anonVma : mm.world.files[fileId].iMmap;
       mem[vma + VMA.anonBase] = fileId < 0 ? takeIdentities(actor, mm, last - start + 1) : 0;
       mem[vma + VMA.flags] = writable ? VMA_FLAGS.write : 0;
       mem[vma + VMA.mm] = mm.id;

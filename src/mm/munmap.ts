@@ -9,11 +9,11 @@ import type { Mm } from './mm.ts';
 import { invalidateRangeEnd, invalidateRangeStart } from './notifier.ts';
 import { OUTCOME, type Outcome } from './outcome.ts';
 import { zapPteRange } from './page-table.ts';
-import { SECTION_EVENT } from './section.ts';
-import { allocVma, detachVma, findVma, firstMapped, freeVma, rangeValid, splitVma, unlinkFileVma, VMA } from './vma.ts';
+import { SECTION_EVENT, type SectionEvent } from './section.ts';
+import { detachVma, firstMapped, freeVma, rangeValid, splitEdges, unlinkVma, VMA } from './vma.ts';
 
 /**
- * do_vmi_align_munmap: takes start .. last out of the mm under mmap_lock W, downgrades it, and unmaps the pages under R in one
+ * do_vmi_align_munmap: takes start .. last out of the mm under mmap_lock W, downgrades it (v4.20 on), and unmaps the pages in one
  * section around everything. ENOMEM when the VMAs at the edges cannot be split; nothing is changed then.
  */
 export function munmap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Outcome {
@@ -31,61 +31,41 @@ export function munmap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Outcome {
   }
   const detached = detachRange(actor, mm, start, last);
   // Faults may run beside the unmapping: they find no VMA here any more. A new mmap must wait.
-  downgradeWrite(actor, mm.mmapLock);
-  unmapRegion(actor, mm, detached, start, last);
-  upRead(actor, mm.mmapLock);
+  const { munmapDowngrades } = mm.world.rules;
+  if (munmapDowngrades) downgradeWrite(actor, mm.mmapLock);
+  unmapRegion(actor, mm, detached, start, last, SECTION_EVENT.unmap);
+  if (munmapDowngrades) upRead(actor, mm.mmapLock);
+  else upWrite(actor, mm.mmapLock);
   count(actor, COUNTER['op.munmap']);
   return OUTCOME.ok;
 }
 
-/** Splits the VMAs that reach over an edge; false when a VMA cannot be had. Both are taken before anything is changed. */
-function splitEdges(actor: Actor, mm: Mm, start: Vpn, last: Vpn): boolean {
-  const { mem } = actor;
-  const { world } = mm;
-  const left = findVma(mem, mm, start);
-  const right = findVma(mem, mm, last);
-  const splitLeft = left !== NULL_ADDR && mem[left + VMA.start] < start;
-  const splitRight = right !== NULL_ADDR && mem[right + VMA.last] > last;
-  const freshLeft = splitLeft ? allocVma(actor, world) : NULL_ADDR;
-  if (splitLeft && freshLeft === NULL_ADDR) return false;
-  const freshRight = splitRight ? allocVma(actor, world) : NULL_ADDR;
-  if (splitRight && freshRight === NULL_ADDR) {
-    if (splitLeft) freeVma(actor, world, freshLeft);
-    return false;
-  }
-  if (splitLeft) splitVma(actor, mm, left, start, freshLeft);
-  // Looked up again: it may be the part that was just split off.
-  if (splitRight) splitVma(actor, mm, findVma(mem, mm, last), (last + 1) as Vpn, freshRight);
-  return true;
-}
-
 /** Detaches the VMAs, which now all lie inside the range, and returns them as a chain. */
-function detachRange(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Addr {
+export function detachRange(actor: Actor, mm: Mm, start: Vpn, last: Vpn): Addr {
   const { mem } = actor;
   let chain: Addr = NULL_ADDR;
   for (let vpn = start as number; vpn <= last; vpn++) {
     const vma = mem[mm.vmaOf + vpn] as Addr;
     if (vma === NULL_ADDR) continue;
     vpn = mem[vma + VMA.last];
-    detachVma(mem, mm, vma);
+    detachVma(actor, mm, vma);
     mem[vma + VMA.detachedNext] = chain;
     chain = vma;
   }
   return chain;
 }
 
-/** unmap_region: one section, then the i_mmap links, the frames, and last the VMAs themselves. */
-function unmapRegion(actor: Actor, mm: Mm, detached: Addr, start: Vpn, last: Vpn): void {
+/** unmap_region: one section around all detached VMAs, then their places in the reverse maps, the frames, and last the VMAs themselves. */
+export function unmapRegion(actor: Actor, mm: Mm, detached: Addr, start: Vpn, last: Vpn, event: SectionEvent): void {
   const { mem } = actor;
   // Blockable, so nobody may refuse it.
-  invalidateRangeStart(actor, mm, start, last, SECTION_EVENT.unmap, true);
+  invalidateRangeStart(actor, mm, start, last, event, true);
   let cleared = 0;
   for (let vma = detached; vma !== NULL_ADDR; vma = mem[vma + VMA.detachedNext] as Addr)
     cleared += zapPteRange(actor, mm, mem[vma + VMA.start] as Vpn, mem[vma + VMA.last] as Vpn);
   point(actor, POINT['section.cleared'], start, last, cleared);
   invalidateRangeEnd(actor, mm);
-  for (let vma = detached; vma !== NULL_ADDR; vma = mem[vma + VMA.detachedNext] as Addr)
-    unlinkFileVma(actor, mm.world, vma);
+  for (let vma = detached; vma !== NULL_ADDR; vma = mem[vma + VMA.detachedNext] as Addr) unlinkVma(actor, vma);
   tlbFinish(actor, mm.world);
   let vma = detached;
   while (vma !== NULL_ADDR) {

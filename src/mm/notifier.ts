@@ -1,10 +1,12 @@
 import type { Addr, Vpn } from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
+import * as dataRaceModule from '../sync/data-race.ts';
 import * as srcuModule from '../sync/srcu.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
 import * as histogramModule from '../trace/histogram.ts';
+import * as injectModule from '../trace/inject.ts';
 import * as observerModule from '../trace/observer.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
@@ -27,10 +29,12 @@ export {
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { load, store } = atomicsModule;
+const { dataRace } = dataRaceModule;
 const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
 const { count, now } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
 const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
+const { CAP, shouldFail } = injectModule;
 const { NOTIFIER_CALL } = observerModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
@@ -72,7 +76,10 @@ const START_OK = NOTIFIER_CALL.startOk;
 const START_EAGAIN = NOTIFIER_CALL.startEagain;
 const END = NOTIFIER_CALL.end;
 
-const subscribedWord = (mm: Mm, index: number): Addr => (mm.addr + SUBSCRIBED + index) as Addr;
+/** The word of a subscription is its epoch: odd while it is to be called, and never the same twice. */
+const EPOCH_MASK = 0x7fffffff;
+const inForce = (epoch: number): boolean => (epoch & 1) !== 0;
+export const subscribedWord = (mm: Mm, index: number): Addr => (mm.addr + SUBSCRIBED + index) as Addr;
 
 /**
  * mmu_notifier_register, without mm_take_all_locks: a section may already run, and then its end will be the first thing that the
@@ -80,21 +87,58 @@ const subscribedWord = (mm: Mm, index: number): Addr => (mm.addr + SUBSCRIBED + 
  */
 export function mmuNotifierRegister(actor: Actor, mm: Mm, index: number): void {
   if (!(index >= 0 && index < MAX_SUBSCRIPTIONS)) throw new RangeError(`mm: subscription ${index}`);
-  store(actor, subscribedWord(mm, index), 1);
+  const word = subscribedWord(mm, index);
+  store(actor, word, (dataRace(actor.mem, word) | 1) & EPOCH_MASK);
 }
+
+/** True while subscription `index` is to be called. */
+export const mmuNotifierSubscribed = (actor: Actor, mm: Mm, index: number): boolean => isSubscribed(actor, mm, index);
 
 /** mmu_notifier_unregister: when it returns, no callback of the subscription runs on any thread. Sleeps. */
 export function mmuNotifierUnregister(actor: Actor, mm: Mm, index: number): void {
-  store(actor, subscribedWord(mm, index), 0);
+  unsubscribe(actor, mm, index);
+  if (mm.world.steps.unregisterWaits) synchronizeSrcu(actor, mm.srcu);
+}
+
+/** mm_has_notifiers: whether any subscription is to be called. */
+export function hasNotifiers(actor: Actor, mm: Mm): boolean {
+  for (let i = 0; i < mm.subscriptions.length; i++) if (isSubscribed(actor, mm, i)) return true;
+  return false;
+}
+
+/**
+ * mmu_notifier_release, as exit_mmap calls it: tells every subscription that the mm goes away, then takes them off the list and waits for the
+ * callbacks that still run. In this order (d34883d4e35c): off the list first, and a page that is freed before `release` has zapped it is
+ * freed without the subscriber being told.
+ */
+export function mmuNotifierRelease(actor: Actor, mm: Mm): void {
+  const { releaseBeforeUnlink } = mm.world.steps;
+  const mask = subscribedMask(actor, mm);
+  if (!releaseBeforeUnlink) unlinkAll(actor, mm, mask);
+  const idx = srcuReadLock(actor, mm.srcu);
+  for (let i = 0; i < mm.subscriptions.length; i++) if ((mask & (1 << i)) !== 0) mm.subscriptions[i].release(actor);
+  srcuReadUnlock(actor, mm.srcu, idx);
+  if (releaseBeforeUnlink) unlinkAll(actor, mm, mask);
   synchronizeSrcu(actor, mm.srcu);
 }
 
-/** mmu_notifier_release, as exit_mmap calls it: tells every subscription that the mm goes away. */
-export function mmuNotifierRelease(actor: Actor, mm: Mm): void {
-  const idx = srcuReadLock(actor, mm.srcu);
-  for (let i = 0; i < mm.subscriptions.length; i++)
-    if (load(actor, subscribedWord(mm, i)) !== 0) mm.subscriptions[i].release(actor);
-  srcuReadUnlock(actor, mm.srcu, idx);
+function subscribedMask(actor: Actor, mm: Mm): number {
+  let mask = 0;
+  for (let i = 0; i < mm.subscriptions.length; i++) if (isSubscribed(actor, mm, i)) mask |= 1 << i;
+  return mask;
+}
+
+function unlinkAll(actor: Actor, mm: Mm, mask: number): void {
+  for (let i = 0; i < mm.subscriptions.length; i++) if ((mask & (1 << i)) !== 0) unsubscribe(actor, mm, i);
+}
+
+const isSubscribed = (actor: Actor, mm: Mm, index: number): boolean => inForce(load(actor, subscribedWord(mm, index)));
+
+function unsubscribe(actor: Actor, mm: Mm, index: number): void {
+  const word = subscribedWord(mm, index);
+  const epoch = dataRace(actor.mem, word);
+  // One that has ended already, by release, stays in its epoch.
+  if (inForce(epoch)) store(actor, word, (epoch + 1) & EPOCH_MASK);
 }
 
 /**
@@ -157,12 +201,15 @@ function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, 
   const idx = srcuReadLock(actor, mm.srcu);
   let outcome: Outcome = OK;
   for (let i = 0; i < subscriptions.length && outcome === OK; i++) {
-    if (load(actor, subscribedWord(mm, i)) === 0) continue;
-    outcome = subscriptions[i].rangeStart(actor, section, start, last, blockable);
+    const epoch = load(actor, subscribedWord(mm, i));
+    if (!inForce(epoch)) continue;
+    // As though the subscriber had refused; those that have started are ended below.
+    if (!blockable && shouldFail(actor, CAP.fail_nonblock)) outcome = OUTCOME.eagain;
+    else outcome = subscriptions[i].rangeStart(actor, section, start, last, blockable);
     if (outcome === OK) {
       mem[section + STARTED_MASK] |= 1 << i;
-      actor.observer.notifierCalled(actor, i, cookie, START_OK);
-    } else actor.observer.notifierCalled(actor, i, cookie, START_EAGAIN);
+      actor.observer.notifierCalled(actor, i, cookie, START_OK, epoch);
+    } else actor.observer.notifierCalled(actor, i, cookie, START_EAGAIN, epoch);
   }
   if (outcome !== OK) callEnds(actor, mm, section, start, last, mem[section + STARTED_MASK]);
   srcuReadUnlock(actor, mm.srcu, idx);
@@ -175,9 +222,11 @@ function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, ma
   const cookie = actor.mem[section + COOKIE];
   const idx = srcuReadLock(actor, mm.srcu);
   for (let i = 0; i < subscriptions.length; i++) {
-    if ((mask & (1 << i)) === 0 || load(actor, subscribedWord(mm, i)) === 0) continue;
+    if ((mask & (1 << i)) === 0) continue;
+    const epoch = load(actor, subscribedWord(mm, i));
+    if (!inForce(epoch)) continue;
     subscriptions[i].rangeEnd(actor, section, start, last);
-    actor.observer.notifierCalled(actor, i, cookie, END);
+    actor.observer.notifierCalled(actor, i, cookie, END, epoch);
   }
   srcuReadUnlock(actor, mm.srcu, idx);
 }

@@ -1,11 +1,10 @@
-import type { Addr, Vpn } from '../memory/address.ts';
+import type { Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
 import type { File } from './file.ts';
-import * as fileModule from './file.ts';
 import * as gatherModule from './gather.ts';
 import type { Mm, MmWorld } from './mm.ts';
 import * as notifierModule from './notifier.ts';
@@ -18,12 +17,11 @@ const { NULL_ADDR } = addressModule;
 const { downRead, upRead } = rwSemaphoreModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
-const { FILE } = fileModule;
 const { tlbFinish } = gatherModule;
 const { invalidateRangeEnd, invalidateRangeStart } = notifierModule;
 const { zapPteRange } = pageTableModule;
 const { SECTION_EVENT } = sectionModule;
-const { VMA } = vmaModule;
+const { rmapFirst, rmapNext, VMA, vmaAddress } = vmaModule;
 
 const CLEARED = POINT['section.cleared'];
 const CLEAR = SECTION_EVENT.clear;
@@ -47,14 +45,12 @@ export function zapPageRangeSingle(actor: Actor, mm: Mm, start: Vpn, last: Vpn):
  */
 export function unmapMappingRange(actor: Actor, world: MmWorld, file: File, first: number, last: number): void {
   const { mem } = actor;
+  const root = file.iMmap;
   downRead(actor, file.iMmapRwsem);
-  let vma = mem[file.addr + FILE.iMmap] as Addr;
-  while (vma !== NULL_ADDR) {
-    const start = mem[vma + VMA.start];
-    const from = Math.max(start, start + first - mem[vma + VMA.pgoff]);
-    const to = Math.min(mem[vma + VMA.last], start + last - mem[vma + VMA.pgoff]);
-    if (from <= to) zapPageRangeSingle(actor, world.mms[mem[vma + VMA.mm]], from as Vpn, to as Vpn);
-    vma = mem[vma + VMA.iMmapNext] as Addr;
+  for (let vma = rmapFirst(mem, root, first, last); vma !== NULL_ADDR; vma = rmapNext(mem, vma, first, last)) {
+    const from = Math.max(mem[vma + VMA.start], vmaAddress(mem, vma, first));
+    const to = Math.min(mem[vma + VMA.last], vmaAddress(mem, vma, last));
+    zapPageRangeSingle(actor, world.mms[mem[vma + VMA.mm]], from as Vpn, to as Vpn);
   }
   upRead(actor, file.iMmapRwsem);
 }

@@ -1,13 +1,14 @@
-import { at, NULL_PFN, type Pfn } from '../memory/address.ts';
+import { at, NULL_PFN } from '../memory/address.ts';
 import { load, store } from '../sync/atomics.ts';
+import { dataRace } from '../sync/data-race.ts';
 import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
 import { downWrite, upWrite } from '../sync/rw-semaphore.ts';
 import { type Actor, count } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
-import { FILE, type File, filemapRemoveFolio, fileSize } from './file.ts';
-import { FRAME, frameAddr, getFrame, putFrame } from './frame.ts';
+import { FILE, type File, filemapGetFolio, filemapRemoveFolio, fileSize } from './file.ts';
+import { FRAME, frameAddr, putFrame } from './frame.ts';
 import type { MmWorld } from './mm.ts';
 import { OUTCOME, type Outcome } from './outcome.ts';
 import { unmapMappingFolio, unmapMappingRange } from './rmap.ts';
@@ -30,7 +31,7 @@ export function truncate(actor: Actor, world: MmWorld, file: File, newSize: numb
     point(actor, POINT['truncate.sized'], file.id, newSize, 0);
     unmapMappingRange(actor, world, file, newSize, file.maxPages - 1);
     point(actor, POINT['truncate.pass1'], file.id, newSize, 0);
-    truncateInodePages(actor, world, file, newSize, oldSize);
+    removeFilePages(actor, world, file, newSize, oldSize);
     unmapMappingRange(actor, world, file, newSize, file.maxPages - 1);
     point(actor, POINT['truncate.pass2'], file.id, newSize, 0);
     upWrite(actor, file.invalidateLock);
@@ -40,17 +41,31 @@ export function truncate(actor: Actor, world: MmWorld, file: File, newSize: numb
   return OUTCOME.ok;
 }
 
-/** truncate_inode_pages: removes pages first .. end - 1 from the cache. Under invalidate_lock W nobody adds or removes any. */
-function truncateInodePages(actor: Actor, world: MmWorld, file: File, first: number, end: number): void {
+/**
+ * truncate_inode_pages: removes pages first .. end - 1 from the cache. Under invalidate_lock W nobody adds any; reclaim may remove some,
+ * and migration put others in their places.
+ */
+export function removeFilePages(actor: Actor, world: MmWorld, file: File, first: number, end: number): void {
   const { mem } = actor;
   const { frames } = world;
-  for (let index = first; index < end; index++) {
-    const pfn = mem[file.pageCache + index] as Pfn;
+  let index = first;
+  while (index < end) {
+    // Racy on purpose: an empty place stays empty, as nobody may fill it now; of any other the lock has the last word.
+    if (dataRace(mem, at(file.pageCache, index)) === NULL_PFN) {
+      index++;
+      continue;
+    }
+    const pfn = filemapGetFolio(actor, file, frames, index);
     if (pfn === NULL_PFN) continue;
-    getFrame(actor, frames, pfn);
     const f = frameAddr(frames, pfn);
     const folioLock = at(f, FRAME.folioLock);
     mutexLock(actor, folioLock);
+    if (mem[f + FRAME.inCache] === 0) {
+      // It has left the cache since; look what is there now.
+      mutexUnlock(actor, folioLock);
+      putFrame(actor, frames, pfn);
+      continue;
+    }
     // A fault that read i_size before it fell may have mapped the page since pass 1; under the folio lock no other will.
     if (load(actor, at(f, FRAME.mapcount)) > 0) unmapMappingFolio(actor, world, file, index);
     filemapRemoveFolio(actor, file, frames, index, pfn);
@@ -58,6 +73,7 @@ function truncateInodePages(actor: Actor, world: MmWorld, file: File, first: num
     point(actor, POINT['truncate.removed'], file.id, index, pfn);
     putFrame(actor, frames, pfn);
     putFrame(actor, frames, pfn);
+    index++;
   }
 }
 

@@ -2,38 +2,49 @@ import type { Addr, Memory, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as slabModule from '../memory/slab.ts';
 import * as structModule from '../memory/struct.ts';
+import * as atomicsModule from '../sync/atomics.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
-import type { File } from './file.ts';
-import * as fileModule from './file.ts';
+import * as injectModule from '../trace/inject.ts';
+import * as observerModule from '../trace/observer.ts';
+import * as trylockModule from '../trace/trylock.ts';
 import * as frameModule from './frame.ts';
 import type { Mm, MmWorld } from './mm.ts';
+import * as rmapRootModule from './rmap-root.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at, NULL_ADDR } = addressModule;
 const { slabAlloc, slabFree } = slabModule;
 const { defineStruct } = structModule;
-const { downWrite, upWrite } = rwSemaphoreModule;
-const { FILE } = fileModule;
+const { load } = atomicsModule;
+const { downWrite, RW_SEMAPHORE, upRead, upWrite } = rwSemaphoreModule;
+const { CAP, shouldFail } = injectModule;
+const { LIFE } = observerModule;
+const { downReadTrylock } = trylockModule;
+const { RMAP, rmapRwsem } = rmapRootModule;
 const { fileIdentity } = frameModule;
 
-/** vm_area_struct. Written under mmap_lock W; the bounds of a file's VMA also under the file's i_mmap_rwsem W. */
+/** vm_area_struct. Written under mmap_lock W (and its own lock, in eras that have one); the bounds also under the reverse map's rwsem W. */
 export const VMA = defineStruct('vma', {
   start: 1,
   /** Inclusive. */
   last: 1,
   kind: 1,
   file: 1,
-  /** Page of the file that `start` maps. */
+  /** vm_pgoff: page of the file that `start` maps; of anonymous memory, where it was mapped first. */
   pgoff: 1,
   /** Stamp of the anonymous page at `start`. */
   anonBase: 1,
   flags: 1,
   mm: 1,
-  iMmapNext: 1,
-  iMmapPrev: 1,
+  /** The reverse map that it is in, and its neighbours there: see rmap-root.ts. */
+  rmap: 1,
+  rmapNext: 1,
+  rmapPrev: 1,
   /** Chains the VMAs that an munmap has taken out of the mm. */
   detachedNext: 1,
+  /** vm_lock: taken in eras with `vmaLocks`. Last, and never copied: it stays what it is through all lives of this object. */
+  lock: RW_SEMAPHORE.$words,
 });
 
 export const VMA_KIND = { anon: 0, file: 1 } as const;
@@ -69,71 +80,149 @@ export function vmaIdentity(mem: Memory, vma: Addr, vpn: Vpn): number {
 
 /** A VMA that nobody sees yet, or none (ENOMEM). */
 export function allocVma(actor: Actor, world: MmWorld): Addr {
-  const index = slabAlloc(actor.mem, world.slabs.vma, actor.tid, world.depotLock);
+  const index = shouldFail(actor, CAP.failslab) ? 0 : slabAlloc(actor.mem, world.slabs.vma, actor.tid, world.depotLock);
   return index === 0 ? NULL_ADDR : at(world.vmas.base, index * world.vmas.stride);
 }
 
 /** Frees a VMA that nobody sees any more. */
 export function freeVma(actor: Actor, world: MmWorld, vma: Addr): void {
   const index = (vma - world.vmas.base) / world.vmas.stride;
-  slabFree(actor.mem, world.slabs.vma, actor.tid, index, world.depotLock);
+  if (!slabFree(actor.mem, world.slabs.vma, actor.tid, index, world.depotLock))
+    actor.observer.freedTwice(actor, LIFE.vma, index);
 }
 
-/** vma_link: makes a filled-in VMA visible in the mm and, with a file, in its i_mmap. Needs mmap_lock W. */
+/** vma_link: makes a filled-in VMA visible in the mm and in its reverse map. Needs mmap_lock W. */
 export function insertVma(actor: Actor, mm: Mm, vma: Addr): void {
   const { mem } = actor;
   mem.fill(vma, mm.vmaOf + mem[vma + VMA.start], mm.vmaOf + mem[vma + VMA.last] + 1);
-  if (!vmaIsFile(mem, vma)) return;
-  const file = mm.world.files[mem[vma + VMA.file]];
-  downWrite(actor, file.iMmapRwsem);
-  linkIMmap(mem, file, vma);
-  upWrite(actor, file.iMmapRwsem);
+  const root = rmapOf(mem, vma);
+  downWrite(actor, rmapRwsem(root));
+  linkRmap(mem, root, vma);
+  upWrite(actor, rmapRwsem(root));
 }
 
 /**
- * split_vma: `fresh` becomes the part from `from` on, `vma` keeps what lies before. Needs mmap_lock W. The bounds of a file's VMA
- * change under i_mmap_rwsem W: truncate walks it without mmap_lock.
+ * split_vma: `fresh` becomes the part from `from` on, `vma` keeps what lies before. Needs mmap_lock W. The bounds change under the
+ * reverse map's rwsem W, too: truncate and reclaim walk it without mmap_lock.
  */
 export function splitVma(actor: Actor, mm: Mm, vma: Addr, from: Vpn, fresh: Addr): void {
   const { mem } = actor;
-  mem.copyWithin(fresh, vma, vma + VMA.$words);
+  vmaStartWrite(actor, mm, vma);
+  mem.copyWithin(fresh, vma, vma + VMA.lock);
   const before = from - mem[vma + VMA.start];
   mem[fresh + VMA.start] = from;
   mem[fresh + VMA.pgoff] += before;
   mem[fresh + VMA.anonBase] += before;
-  if (vmaIsFile(mem, vma)) {
-    const file = mm.world.files[mem[vma + VMA.file]];
-    downWrite(actor, file.iMmapRwsem);
-    mem[vma + VMA.last] = from - 1;
-    linkIMmap(mem, file, fresh);
-    upWrite(actor, file.iMmapRwsem);
-  } else mem[vma + VMA.last] = from - 1;
+  const root = rmapOf(mem, vma);
+  downWrite(actor, rmapRwsem(root));
+  mem[vma + VMA.last] = from - 1;
+  linkRmap(mem, root, fresh);
+  upWrite(actor, rmapRwsem(root));
   mem.fill(fresh, mm.vmaOf + from, mm.vmaOf + mem[fresh + VMA.last] + 1);
+  vmaEndWrite(actor, mm, vma);
 }
 
-/** Takes a VMA out of the mm, so that no fault finds it; its i_mmap link stays until the pages are unmapped. Needs mmap_lock W. */
-export function detachVma(mem: Memory, mm: Mm, vma: Addr): void {
-  mem.fill(NULL_ADDR, mm.vmaOf + mem[vma + VMA.start], mm.vmaOf + mem[vma + VMA.last] + 1);
-}
-
-/** unlink_file_vma. */
-export function unlinkFileVma(actor: Actor, world: MmWorld, vma: Addr): void {
+/** Takes a VMA out of the mm, so that no fault finds it; its place in the reverse map stays until the pages are unmapped. Needs mmap_lock W. */
+export function detachVma(actor: Actor, mm: Mm, vma: Addr): void {
   const { mem } = actor;
-  if (!vmaIsFile(mem, vma)) return;
-  const file = world.files[mem[vma + VMA.file]];
-  downWrite(actor, file.iMmapRwsem);
-  const next = mem[vma + VMA.iMmapNext];
-  const prev = mem[vma + VMA.iMmapPrev];
-  if (prev === NULL_ADDR) mem[file.addr + FILE.iMmap] = next;
-  else mem[prev + VMA.iMmapNext] = next;
-  if (next !== NULL_ADDR) mem[next + VMA.iMmapPrev] = prev;
-  upWrite(actor, file.iMmapRwsem);
+  // Whoever works on it under its lock alone is waited for; who comes later finds that it is gone.
+  vmaStartWrite(actor, mm, vma);
+  mem.fill(NULL_ADDR, mm.vmaOf + mem[vma + VMA.start], mm.vmaOf + mem[vma + VMA.last] + 1);
+  vmaEndWrite(actor, mm, vma);
 }
 
-function linkIMmap(mem: Memory, file: File, vma: Addr): void {
-  const head = mem[file.addr + FILE.iMmap];
-  mem[vma + VMA.iMmapNext] = head;
-  mem[vma + VMA.iMmapPrev] = NULL_ADDR;
-  if (head !== NULL_ADDR) mem[head + VMA.iMmapPrev] = vma;
-  mem[file.addr + FILE.iMmap] = vma;
+/** unlink_file_vma and unlink_anon_vmas. */
+export function unlinkVma(actor: Actor, vma: Addr): void {
+  const { mem } = actor;
+  const root = rmapOf(mem, vma);
+  downWrite(actor, rmapRwsem(root));
+  const next = mem[vma + VMA.rmapNext];
+  const prev = mem[vma + VMA.rmapPrev];
+  if (prev === NULL_ADDR) mem[root + RMAP.vmas] = next;
+  else mem[prev + VMA.rmapNext] = next;
+  if (next !== NULL_ADDR) mem[next + VMA.rmapPrev] = prev;
+  upWrite(actor, rmapRwsem(root));
+}
+
+const rmapOf = (mem: Memory, vma: Addr): Addr => mem[vma + VMA.rmap] as Addr;
+
+function linkRmap(mem: Memory, root: Addr, vma: Addr): void {
+  const head = mem[root + RMAP.vmas];
+  mem[vma + VMA.rmapNext] = head;
+  mem[vma + VMA.rmapPrev] = NULL_ADDR;
+  if (head !== NULL_ADDR) mem[head + VMA.rmapPrev] = vma;
+  mem[root + RMAP.vmas] = vma;
+}
+
+/** The first VMA of a reverse map that covers any of its pages first .. last, or none. The caller holds the rwsem. */
+export const rmapFirst = (mem: Memory, root: Addr, first: number, last: number): Addr =>
+  covering(mem, mem[root + RMAP.vmas] as Addr, first, last);
+/** The next one, or none. */
+export const rmapNext = (mem: Memory, vma: Addr, first: number, last: number): Addr =>
+  covering(mem, mem[vma + VMA.rmapNext] as Addr, first, last);
+
+function covering(mem: Memory, from: Addr, first: number, last: number): Addr {
+  let vma = from;
+  while (vma !== NULL_ADDR) {
+    const pgoff = mem[vma + VMA.pgoff];
+    if (pgoff <= last && pgoff + mem[vma + VMA.last] - mem[vma + VMA.start] >= first) break;
+    vma = mem[vma + VMA.rmapNext] as Addr;
+  }
+  return vma;
+}
+
+/** vma_address: where page `index` of the reverse map lies in a VMA that covers it. */
+export const vmaAddress = (mem: Memory, vma: Addr, index: number): Vpn =>
+  (mem[vma + VMA.start] + index - mem[vma + VMA.pgoff]) as Vpn;
+
+/** vma_start_write: keeps out who works on the VMA under its own lock. Under mmap_lock W; nothing in eras without these locks. */
+export function vmaStartWrite(actor: Actor, mm: Mm, vma: Addr): void {
+  if (mm.world.rules.vmaLocks) downWrite(actor, vmaLock(vma));
+}
+/** vma_end_write. The kernel ends all at once, when mmap_lock is given back. */
+export function vmaEndWrite(actor: Actor, mm: Mm, vma: Addr): void {
+  if (mm.world.rules.vmaLocks) upWrite(actor, vmaLock(vma));
+}
+
+export const vmaLock = (vma: Addr): Addr => at(vma, VMA.lock);
+
+/**
+ * lock_vma_under_rcu: the VMA that holds `vpn`, locked for reading, without mmap_lock; or none, and then the caller takes that instead: the
+ * era has no such locks, there is no VMA, or somebody changes it. The second look is what RCU and the VMA's sequence are to the kernel.
+ */
+export function lockVmaUnderRcu(actor: Actor, mm: Mm, vpn: Vpn): Addr {
+  if (!mm.world.rules.vmaLocks || vpn < 0 || vpn >= mm.pages) return NULL_ADDR;
+  const word = at(mm.vmaOf, vpn);
+  const vma = load(actor, word) as Addr;
+  if (vma === NULL_ADDR || !downReadTrylock(actor, vmaLock(vma))) return NULL_ADDR;
+  if (load(actor, word) === vma) return vma;
+  upRead(actor, vmaLock(vma));
+  return NULL_ADDR;
+}
+
+/** vma_end_read. */
+export const unlockVma = (actor: Actor, vma: Addr): void => upRead(actor, vmaLock(vma));
+
+/**
+ * Splits the VMAs that reach over an edge of start .. last; false when a VMA cannot be had. Both are taken before anything is changed.
+ * Needs mmap_lock W.
+ */
+export function splitEdges(actor: Actor, mm: Mm, start: Vpn, last: Vpn): boolean {
+  const { mem } = actor;
+  const { world } = mm;
+  const left = findVma(mem, mm, start);
+  const right = findVma(mem, mm, last);
+  const splitLeft = left !== NULL_ADDR && mem[left + VMA.start] < start;
+  const splitRight = right !== NULL_ADDR && mem[right + VMA.last] > last;
+  const freshLeft = splitLeft ? allocVma(actor, world) : NULL_ADDR;
+  if (splitLeft && freshLeft === NULL_ADDR) return false;
+  const freshRight = splitRight ? allocVma(actor, world) : NULL_ADDR;
+  if (splitRight && freshRight === NULL_ADDR) {
+    if (splitLeft) freeVma(actor, world, freshLeft);
+    return false;
+  }
+  if (splitLeft) splitVma(actor, mm, left, start, freshLeft);
+  // Looked up again: it may be the part that was just split off.
+  if (splitRight) splitVma(actor, mm, findVma(mem, mm, last), (last + 1) as Vpn, freshRight);
+  return true;
 }

@@ -2,11 +2,13 @@ import * as deviceModule from '../hca/device.ts';
 import * as devicePageTableModule from '../hca/device-page-table.ts';
 import type { Addr, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
+import * as allocModule from '../mm/alloc.ts';
 import * as faultModule from '../mm/fault.ts';
 import * as frameModule from '../mm/frame.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import * as sectionModule from '../mm/section.ts';
+import * as usersModule from '../mm/users.ts';
 import * as vmaModule from '../mm/vma.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as mutexModule from '../sync/mutex.ts';
@@ -18,19 +20,25 @@ import * as histogramModule from '../trace/histogram.ts';
 import * as parkModule from '../trace/park.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
-import * as memoryRegionModule from './memory-region.ts';
+import * as stallModule from '../trace/stall.ts';
+import * as lifeModule from './life.ts';
+import * as pagesModule from './pages.ts';
+import type { OdpSteps } from './steps.ts';
 import type { Ucontext } from './ucontext.ts';
 import * as umemModule from './umem.ts';
+import * as umemUseModule from './umem-use.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { ENTRY_VALID, ENTRY_WRITE, keyIndex, makeEntry } = deviceModule;
-const { deviceMap, entryAddr } = devicePageTableModule;
+const { entryAddr } = devicePageTableModule;
 const { at, NULL_ADDR } = addressModule;
+const { allocPageTable } = allocModule;
 const { getUserPage } = faultModule;
 const { putFrame } = frameModule;
 const { OUTCOME } = outcomeModule;
 const { othersOverlap, sectionsBegun, sectionsOverlapping } = sectionModule;
-const { findVma, VMA } = vmaModule;
+const { mmgetNotZero, mmput } = usersModule;
+const { findVma, VMA, vmaWritable } = vmaModule;
 const { load, readOnce } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
 const { downRead, rwsemWriteLocked, upRead } = rwSemaphoreModule;
@@ -40,8 +48,11 @@ const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
 const { parkPoint, parkRequested, stopping } = parkModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
-const { putUmem, takeUmem } = memoryRegionModule;
+const { stallsSeen } = stallModule;
+const { checkUse } = lifeModule;
+const { mapPage, pageWord } = pagesModule;
 const { UMEM, umemLast, umemMutex, umemStart } = umemModule;
+const { putUmem, takeUmem } = umemUseModule;
 
 /** A waiting fault looks this often whether its umem is dying or somebody wants it parked, milliseconds. */
 const WAIT_SLICE_MS = 5;
@@ -76,11 +87,14 @@ export function handlePageFault(
     const looks = refused > 0;
     const begun = looks ? sectionsBegun(actor, ctx.mm.world) : 0;
     const free = looks && idle(actor, ctx, umem);
-    const outcome = tryFault(actor, ctx, umem, page, vpn, write);
+    // While a thread was made to stand still nothing says what could have been.
+    const stalls = free ? stallsSeen(mem, actor.control) : -1;
+    const outcome = tryFault(actor, ctx, key, umem, page, vpn, write);
     if (outcome === OUTCOME.eagain) {
       refused++;
       // It could have been served: no section overlapped its umem when it began, and none has begun anywhere since.
-      if (free && sectionsBegun(actor, ctx.mm.world) === begun) opportunities++;
+      if (stalls >= 0 && sectionsBegun(actor, ctx.mm.world) === begun && stallsSeen(mem, actor.control) === stalls)
+        opportunities++;
       point(actor, POINT['fault.retried'], mem[umem + UMEM.index], vpn, refused);
       actor.observer.faultRefused(actor, umem, vpn, refused, opportunities);
       waitForNotifier(actor, ctx, umem, timeoutMs);
@@ -99,16 +113,44 @@ export function handlePageFault(
 const idle = (actor: Actor, ctx: Ucontext, umem: Addr): boolean =>
   sectionsOverlapping(actor, ctx.mm, umemStart(actor.mem, umem) as Vpn, umemLast(actor.mem, umem) as Vpn) === 0;
 
-/** One attempt: `eagain` when the strategy refuses. */
-function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vpn, write: boolean): Outcome {
+/**
+ * One attempt: `eagain` when the strategy refuses, `einval` when the process is gone. It holds a reference to the mm (mmget_not_zero in
+ * ib_umem_odp_map_dma_and_lock), which it gives back holding no lock: the last one runs exit_mmap and the release callback with it.
+ */
+function tryFault(
+  actor: Actor,
+  ctx: Ucontext,
+  key: number,
+  umem: Addr,
+  page: number,
+  vpn: Vpn,
+  write: boolean,
+): Outcome {
+  const { mm } = ctx;
+  if (!mmgetNotZero(actor, mm)) return OUTCOME.einval;
+  if (ctx.faulty !== null) return tryOtherwise(actor, ctx, ctx.faulty, key, umem, page, vpn, write);
+  const sample = ctx.strategy.faultBegin(actor, ctx, umem);
+  let outcome: Outcome = OUTCOME.eagain;
+  if (sample < 0) count(actor, COUNTER['fault.waited']);
+  else outcome = getAndCommit(actor, ctx, key, umem, page, vpn, write, sample);
+  mmput(actor, mm);
+  return outcome;
+}
+
+/** Gets the page, then maps it if the strategy lets it be. */
+function getAndCommit(
+  actor: Actor,
+  ctx: Ucontext,
+  key: number,
+  umem: Addr,
+  page: number,
+  vpn: Vpn,
+  write: boolean,
+  sample: number,
+): Outcome {
   const { mem } = actor;
   const { mm, hca, strategy } = ctx;
   const index = mem[umem + UMEM.index];
-  const sample = strategy.faultBegin(actor, ctx, umem);
-  if (sample < 0) {
-    count(actor, COUNTER['fault.waited']);
-    return OUTCOME.eagain;
-  }
   // Of the other threads: a fault is handled in no section of its own.
   const inSection = othersOverlap(actor, mm, vpn, vpn);
   if (inSection) count(actor, COUNTER['exposure.faultInSection']);
@@ -119,10 +161,10 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
   upRead(actor, mm.mmapLock);
   if (got !== OUTCOME.ok) return got;
   const pfn = actor.gupPfn;
-  const generation = actor.gupGeneration;
-  point(actor, POINT['fault.gotPages'], vpn, pfn, generation);
+  point(actor, POINT['fault.gotPages'], vpn, pfn, actor.gupGeneration);
 
   mutexLock(actor, umemMutex(umem));
+  checkUse(actor, ctx, umem, key);
   const dying = readOnce(actor, at(umem, UMEM.dying)) !== 0;
   const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample, vpn);
   point(actor, POINT['fault.checked'], index, vpn, ok ? 1 : 0);
@@ -130,7 +172,11 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
   mutexUnlock(actor, umemMutex(umem));
   // v3.19 on: the entry keeps no reference. From here only the protocol protects the page.
   putFrame(actor, hca.frames, pfn);
-  if (ok) return OUTCOME.ok;
+  return ok ? OUTCOME.ok : refuse(actor, dying, inSection);
+}
+
+/** Not committed: what the attempt ends with, and whether a section has come and gone around it. */
+function refuse(actor: Actor, dying: boolean, inSection: boolean): Outcome {
   // Not a refusal: no later attempt could do better. The QP gets an error.
   if (dying) return OUTCOME.einval;
   count(actor, COUNTER['fault.retried']);
@@ -140,13 +186,73 @@ function tryFault(actor: Actor, ctx: Ucontext, umem: Addr, page: number, vpn: Vp
 
 /** Makes the entry valid, unless another handler has done so for the same fault. The caller holds the umem mutex. */
 function commit(actor: Actor, ctx: Ucontext, index: number, page: number, vpn: Vpn, write: boolean): void {
-  const { mem } = actor;
-  const old = mem[entryAddr(ctx.hca, index, page)];
+  // The driver asks its own list, not the device: what it has mapped needs no command.
+  const old = actor.mem[pageWord(ctx, index, page)];
   if ((old & ENTRY_VALID) !== 0 && (!write || (old & ENTRY_WRITE) !== 0)) return;
   const entry = makeEntry(actor.gupPfn, actor.gupGeneration, ENTRY_VALID | (write ? ENTRY_WRITE : 0));
-  deviceMap(actor, ctx.hca, index, page, entry, actor.gupIdentity);
+  mapPage(actor, ctx, index, page, entry, actor.gupIdentity);
   count(actor, COUNTER['fault.committed']);
   point(actor, POINT['fault.committed'], index, vpn, actor.gupPfn);
+}
+
+/** `tryFault` and `getAndCommit` with the steps of a known bug: step by step the same where `steps` says so. */
+function tryOtherwise(
+  actor: Actor,
+  ctx: Ucontext,
+  steps: OdpSteps,
+  key: number,
+  umem: Addr,
+  page: number,
+  vpn: Vpn,
+  write: boolean,
+): Outcome {
+  const { mm, hca, strategy } = ctx;
+  const index = actor.mem[umem + UMEM.index];
+  const end = (outcome: Outcome, waited = false): Outcome => {
+    if (waited) count(actor, COUNTER['fault.waited']);
+    mmput(actor, mm);
+    return outcome;
+  };
+  let sample = steps.sampleFirst ? strategy.faultBegin(actor, ctx, umem) : 0;
+  if (sample < 0) return end(OUTCOME.eagain, true);
+  const inSection = othersOverlap(actor, mm, vpn, vpn);
+  if (inSection) count(actor, COUNTER['exposure.faultInSection']);
+  if (steps.sampleFirst) point(actor, POINT['fault.sampled'], index, vpn, sample);
+  downRead(actor, mm.mmapLock);
+  const got = getUserPage(actor, mm, vpn, write && steps.asksForWrite);
+  const writable = write && (steps.asksForWrite || pageWritable(actor, ctx, vpn));
+  upRead(actor, mm.mmapLock);
+  if (got !== OUTCOME.ok) return end(got);
+  const pfn = actor.gupPfn;
+  point(actor, POINT['fault.gotPages'], vpn, pfn, actor.gupGeneration);
+  if (!steps.sampleFirst) {
+    sample = strategy.faultBegin(actor, ctx, umem);
+    if (sample < 0) putFrame(actor, hca.frames, pfn);
+    if (sample < 0) return end(OUTCOME.eagain, true);
+    point(actor, POINT['fault.sampled'], index, vpn, sample);
+  }
+
+  mutexLock(actor, umemMutex(umem));
+  checkUse(actor, ctx, umem, key);
+  const dying = readOnce(actor, at(umem, UMEM.dying)) !== 0;
+  const ok = !dying && strategy.faultCheck(actor, ctx, umem, sample, vpn);
+  point(actor, POINT['fault.checked'], index, vpn, ok ? 1 : 0);
+  if (ok && !steps.allocOutsideMutex) allocPageTable(actor, mm);
+  if (ok) commit(actor, ctx, index, page, vpn, writable);
+  if (!steps.mmputUnlocked) mmput(actor, mm);
+  if (ok || dying || steps.retryUnlocks) mutexUnlock(actor, umemMutex(umem));
+  if (steps.mmputUnlocked) mmput(actor, mm);
+  putFrame(actor, hca.frames, pfn);
+  if (!ok && !dying && !steps.againKeepsLock) upRead(actor, mm.mmapLock);
+  // The page is there, but not for writing: the adapter would fault again at once, and so does this.
+  if (ok) return write && !writable ? OUTCOME.eagain : OUTCOME.ok;
+  return refuse(actor, dying, inSection);
+}
+
+/** Under mmap_lock. */
+function pageWritable(actor: Actor, ctx: Ucontext, vpn: Vpn): boolean {
+  const vma = findVma(actor.mem, ctx.mm, vpn);
+  return vma !== NULL_ADDR && vmaWritable(actor.mem, vma);
 }
 
 function countTruncateInFault(actor: Actor, ctx: Ucontext, vpn: Vpn): void {

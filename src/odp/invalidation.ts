@@ -1,9 +1,6 @@
-import * as devicePageTableModule from '../hca/device-page-table.ts';
 import type { Addr, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
-import type { Subscription } from '../mm/notifier.ts';
 import * as sectionModule from '../mm/section.ts';
-import * as atomicsModule from '../sync/atomics.ts';
 import * as mutexModule from '../sync/mutex.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
@@ -11,24 +8,28 @@ import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
+import * as trylockModule from '../trace/trylock.ts';
 import * as intervalTreeModule from './interval-tree.ts';
+import * as lifeModule from './life.ts';
+import * as pagesModule from './pages.ts';
 import type { Ucontext } from './ucontext.ts';
 import * as ucontextModule from './ucontext.ts';
 import * as umemModule from './umem.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { deviceZap } = devicePageTableModule;
-const { at, NULL_ADDR } = addressModule;
+const { NULL_ADDR } = addressModule;
 const { sectionsOverlapping } = sectionModule;
-const { store } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
-const { downWrite, upWrite } = rwSemaphoreModule;
+const { downWrite, upRead, upWrite } = rwSemaphoreModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
+const { downReadTrylock } = trylockModule;
 const { intervalTreeInsert, intervalTreeIterFirst, intervalTreeIterNext, intervalTreeRemove } = intervalTreeModule;
-const { forEachUmem, UCONTEXT } = ucontextModule;
+const { checkAlive } = lifeModule;
+const { zapPages } = pagesModule;
+const { UCONTEXT } = ucontextModule;
 const { UMEM, umemLast, umemMutex, umemStart } = umemModule;
 
 /** The first umem that overlaps start .. last, or 0. The caller guards the tree. */
@@ -39,18 +40,30 @@ export const nextOverlap = (actor: Actor, umem: Addr, start: Vpn, last: Vpn): Ad
   intervalTreeIterNext(actor.mem, umem, start, last);
 
 /**
- * Clears the device entries of `umem` in start .. last and waits for accesses in flight (mlx5_ib_invalidate_range). The caller
- * holds the umem mutex.
+ * The walk of a start that must not sleep, in the designs that guard the tree by umem_rwsem: tries to take it for reading, and keeps it only
+ * if no umem overlaps start .. last. False, holding nothing: the start has to answer EAGAIN, as its zap would wait for the device. ODP
+ * has done so since v4.19 (93065ac753e4).
+ */
+export function tryNothingOverlaps(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
+  if (!downReadTrylock(actor, ctx.umemRwsem)) return false;
+  if (firstOverlap(actor, ctx, start, last) === NULL_ADDR) return true;
+  upRead(actor, ctx.umemRwsem);
+  return false;
+}
+
+/**
+ * Unmaps what is mapped of `umem` in start .. last and waits for accesses in flight (mlx5_ib_invalidate_range). Returns how many pages
+ * were mapped; of none, nothing is asked of the device. The caller holds the umem mutex.
  */
 export function zapUmem(actor: Actor, ctx: Ucontext, umem: Addr, start: number, last: number): number {
   const { mem } = actor;
+  checkAlive(actor, ctx, umem);
   const from = umemStart(mem, umem);
   const first = Math.max(start, from);
   const end = Math.min(last, umemLast(mem, umem));
-  const index = mem[umem + UMEM.index];
-  const cleared = deviceZap(actor, ctx.hca, index, first - from, end - from, false);
-  point(actor, POINT['umem.zapped'], index, first, end);
-  return cleared;
+  const mapped = zapPages(actor, ctx, umem, first - from, end - from);
+  point(actor, POINT['umem.zapped'], mem[umem + UMEM.index], first, end);
+  return mapped;
 }
 
 /** Zaps every umem that overlaps start .. last, one mutex after the other. The caller guards the tree. */
@@ -76,6 +89,7 @@ export function noteOverlap(actor: Actor, ctx: Ucontext, umem: Addr, exposure: n
 /** Inserts a umem into the tree and tells the trace. The caller guards the tree. */
 export function linkUmem(actor: Actor, ctx: Ucontext, umem: Addr): void {
   const { mem } = actor;
+  checkAlive(actor, ctx, umem);
   intervalTreeInsert(mem, ctx.tree, umem);
   mem[ctx.addr + UCONTEXT.count]++;
   point(actor, POINT['umem.inserted'], mem[umem + UMEM.index], umemStart(mem, umem), umemLast(mem, umem));
@@ -84,6 +98,7 @@ export function linkUmem(actor: Actor, ctx: Ucontext, umem: Addr): void {
 /** Takes a umem out of the tree and tells the trace. The caller guards the tree. */
 export function unlinkUmem(actor: Actor, ctx: Ucontext, umem: Addr): void {
   const { mem } = actor;
+  checkAlive(actor, ctx, umem);
   intervalTreeRemove(mem, ctx.tree, umem);
   mem[ctx.addr + UCONTEXT.count]--;
   point(actor, POINT['umem.removed'], mem[umem + UMEM.index], umemStart(mem, umem), umemLast(mem, umem));
@@ -106,23 +121,4 @@ export function removeUnderRwsem(actor: Actor, ctx: Ucontext, umem: Addr): void 
   noteOverlap(actor, ctx, umem, COUNTER['exposure.removeInSection']);
   unlinkUmem(actor, ctx, umem);
   upWrite(actor, ctx.umemRwsem);
-}
-
-/** The one subscription of a ucontext to its mm's notifier; it hands on to the strategy. */
-export const odpSubscription = (ctx: Ucontext, index: number): Subscription => ({
-  index,
-  rangeStart: (actor, section, start, last, blockable) =>
-    ctx.strategy.rangeStart(actor, ctx, section, start, last, blockable),
-  rangeEnd: (actor, section, start, last) => ctx.strategy.rangeEnd(actor, ctx, section, start, last),
-  release: (actor) => releaseUmems(actor, ctx),
-});
-
-/** ib_umem_notifier_release: the process goes away. Nothing is mapped for it any more, and no fault will be let through. */
-function releaseUmems(actor: Actor, ctx: Ucontext): void {
-  forEachUmem(actor.mem, ctx, (umem) => {
-    mutexLock(actor, umemMutex(umem));
-    store(actor, at(umem, UMEM.dying), 1);
-    zapUmem(actor, ctx, umem, umemStart(actor.mem, umem), umemLast(actor.mem, umem));
-    mutexUnlock(actor, umemMutex(umem));
-  });
 }

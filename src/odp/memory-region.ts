@@ -3,74 +3,98 @@ import * as devicePageTableModule from '../hca/device-page-table.ts';
 import type { Addr, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as slabModule from '../memory/slab.ts';
-import * as faultModule from '../mm/fault.ts';
-import * as frameModule from '../mm/frame.ts';
+import * as allocModule from '../mm/alloc.ts';
+import type { Era } from '../mm/era.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import * as sectionModule from '../mm/section.ts';
 import * as takeAllLocksModule from '../mm/take-all-locks.ts';
+import * as usersModule from '../mm/users.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as dataRaceModule from '../sync/data-race.ts';
 import * as lockClassModule from '../sync/lock-class.ts';
 import * as mutexModule from '../sync/mutex.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
-import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
+import * as injectModule from '../trace/inject.ts';
 import * as parkModule from '../trace/park.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
 import * as intervalTreeModule from './interval-tree.ts';
-import type { Era, MmLockMode } from './strategy.ts';
+import * as lifeModule from './life.ts';
+import * as pagesModule from './pages.ts';
+import * as pinModule from './pin.ts';
+import type { OdpSteps } from './steps.ts';
+import type { MmLockMode } from './strategy.ts';
+import * as subscriptionModule from './subscription.ts';
 import type { Ucontext } from './ucontext.ts';
 import * as ucontextModule from './ucontext.ts';
 import * as umemModule from './umem.ts';
+import * as umemUseModule from './umem-use.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { ENTRY_PINNED, ENTRY_VALID, ENTRY_WRITE, entryFrame, keyIndex, MKEY, makeEntry, makeKey, mkeyAddr } =
-  deviceModule;
-const { deviceMap, deviceZap, entryAddr } = devicePageTableModule;
-const { at, NULL_ADDR } = addressModule;
-const { slabAlloc, slabFree } = slabModule;
-const { getUserPage } = faultModule;
-const { putFrame } = frameModule;
+const { keyIndex, MKEY, makeKey, mkeyAddr } = deviceModule;
+const { deviceCreateKey, deviceDestroyKey, deviceDestroyMappedKey } = devicePageTableModule;
+const { at } = addressModule;
+const { slabAlloc } = slabModule;
+const { allocPageTable } = allocModule;
 const { OUTCOME } = outcomeModule;
 const { othersOverlap, sectionsBegun } = sectionModule;
 const { mmDropAllLocks, mmTakeAllLocks } = takeAllLocksModule;
-const { add, compareExchange, load, notify, store, wait } = atomicsModule;
+const { mmgetNotZero, mmput } = usersModule;
+const { compareExchange, store } = atomicsModule;
 const { dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
-const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
 const { count, now, recordLatency } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
+const { CAP, shouldFail } = injectModule;
 const { opBegin, opEnd, WAITING_OP } = parkModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
 const { INTERVAL_NODE, intervalNodeInit } = intervalTreeModule;
+const { umemBorn, umemFree } = lifeModule;
+const { forgetPages, unmapPages } = pagesModule;
+const { pinPages, unpinPages } = pinModule;
+const { notifierGet, notifierPut } = subscriptionModule;
 const { umemAddr } = ucontextModule;
+const { waitForHandlers } = umemUseModule;
 const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 
 const MEETS = COUNTER['exposure.registerMeetsSection'];
 
 /**
  * Registers pages start .. start + pages - 1 for on-demand paging (ibv_reg_mr with IBV_ACCESS_ON_DEMAND; ib_umem_odp_get).
- * Returns the key, or 0 when the range is no region of this adapter, when no slot is left or, under a design that pins, when a page could not be got.
+ * Returns the key, or 0 when the range is no region of this adapter, when the process is gone, when no slot is left or, under a design that
+ * pins, when a page could not be got.
  *
  * Order: insertion first, the key last. No fault can happen before there is a key, so that a umem never has entries that its
  * notifier was not told about; what may happen is that a section is running around the insertion, which is the seed's question.
  */
 export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pages: number): number {
-  const { mem } = actor;
   const last = (start + pages - 1) as Vpn;
   // A larger region would run into the next key's entries.
   if (pages < 1 || pages > ctx.hca.mttPages || last >= ctx.mm.pages) {
     count(actor, COUNTER['fail.register']);
     return 0;
   }
-  const index = slabAlloc(mem, ctx.slab, actor.tid, ctx.depotLock);
+  // Without a living mm nobody would tell the new region that it is going away (mmu_interval_notifier_insert: -ESRCH).
+  if (!mmgetNotZero(actor, ctx.mm)) {
+    count(actor, COUNTER['fail.register']);
+    return 0;
+  }
+  const key = registerLive(actor, ctx, era, start, last);
+  mmput(actor, ctx.mm);
+  return key;
+}
+
+function registerLive(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, last: Vpn): number {
+  const { mem } = actor;
+  const { faulty } = ctx;
+  const index = shouldFail(actor, CAP.failslab) ? 0 : slabAlloc(mem, ctx.slab, actor.tid, ctx.depotLock);
   if (index === 0) {
     count(actor, COUNTER['fail.allocation']);
     return 0;
@@ -81,18 +105,24 @@ export function registerMr(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, pa
   mem[mkey + MKEY.generation] = generation;
   const key = makeKey(index, generation);
   point(actor, POINT['register.enter'], start, last, key);
-  umemInit(actor, ctx, umem, index, key, start, last);
   mem[mkey + MKEY.start] = start;
-  mem[mkey + MKEY.pages] = pages;
+  mem[mkey + MKEY.pages] = last - start + 1;
   mem[mkey + MKEY.mm] = ctx.mm.id;
+  if (faulty !== null) beforeInit(actor, ctx, faulty, index, key);
+  umemInit(actor, ctx, umem, index, key, start, last);
 
   opBegin(mem, actor.parkWord, WAITING_OP.register, ctx.mm.id, start, last);
   const begunAt = actor.mode === 0 ? 0 : now(actor);
+  notifierGet(actor, ctx);
   insertKeepingOut(actor, ctx, era, umem);
   opEnd(mem, actor.parkWord);
+  if (faulty !== null && faulty.publish === 'tree-first') clearWords(actor, ctx, umem);
+  // Only now does the device have the key, and take commands for it: a notifier that came before had nothing mapped to zap.
+  deviceCreateKey(actor, ctx.hca, index);
   const outcome = ctx.strategy.pins ? pinPages(actor, ctx, umem) : OUTCOME.ok;
   if (outcome !== OUTCOME.ok) {
     tearDown(actor, ctx, umem, index);
+    notifierPut(actor, ctx);
     count(actor, COUNTER['fail.register']);
     point(actor, POINT['register.done'], key, index, outcome);
     return 0;
@@ -143,8 +173,28 @@ function umemInit(actor: Actor, ctx: Ucontext, umem: Addr, index: number, key: n
   dataRaceStore(mem, at(umem, UMEM.dying), 0);
   mem[umem + UMEM.mm] = ctx.mm.id;
   mutexInit(mem, umemMutex(umem), LOCK_CLASS.umem_mutex);
+  umemBorn(actor, ctx, umem);
+  if (ctx.steps.publish === 'tree-first') return;
   const ext = umemExt(umem);
   for (let i = 0; i < ctx.strategy.words.umem; i++) mem[ext + i] = 0;
+}
+
+/** Under `publish: tree-first`: the design's words are set when everybody can find the umem, whatever has been counted in them by now. */
+function clearWords(actor: Actor, ctx: Ucontext, umem: Addr): void {
+  for (let i = 0; i < ctx.strategy.words.umem; i++) store(actor, at(umemExt(umem), i), 0);
+}
+
+/** Steps that a known bug puts before a new umem is set up. */
+function beforeInit(actor: Actor, ctx: Ucontext, steps: OdpSteps, index: number, key: number): void {
+  if (steps.publish === 'key-first') {
+    deviceCreateKey(actor, ctx.hca, index);
+    store(actor, at(mkeyAddr(ctx.hca, index), MKEY.key), key);
+    point(actor, POINT['key.published'], key, index, 0);
+  }
+  if (steps.cacheOutsideMutex) return;
+  mutexLock(actor, ctx.mkeyCache);
+  allocPageTable(actor, ctx.mm);
+  mutexUnlock(actor, ctx.mkeyCache);
 }
 
 /**
@@ -166,6 +216,7 @@ export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome 
   waitForHandlers(actor, umem);
   opBegin(mem, actor.parkWord, WAITING_OP.deregister, ctx.mm.id, umemStart(mem, umem), umemLast(mem, umem));
   tearDown(actor, ctx, umem, index);
+  notifierPut(actor, ctx);
   opEnd(mem, actor.parkWord);
   count(actor, COUNTER['op.deregister']);
   recordLatency(actor, HISTOGRAM.deregister, begunAt);
@@ -173,90 +224,31 @@ export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome 
   return OUTCOME.ok;
 }
 
-/** Unmap, leave the notifier, free. Nobody can start a fault or an access by this key any more; notifiers still can come. */
+/**
+ * Unmap, leave the notifier, destroy the key, free. Nobody can start a fault or an access by this key any more; notifiers still can come,
+ * until `remove` returns. They find nothing mapped once the umem mutex has been dropped here, so none asks the device for a key that
+ * is about to be destroyed (abb604a1a9c8).
+ */
 function tearDown(actor: Actor, ctx: Ucontext, umem: Addr, index: number): void {
   const { mem } = actor;
   const pages = umemLast(mem, umem) - umemStart(mem, umem) + 1;
+  const early = !ctx.steps.destroyLast;
+  if (early) {
+    deviceDestroyMappedKey(actor, ctx.hca, index, pages);
+    point(actor, POINT['key.destroyed'], index, 0, 0);
+  }
   if (ctx.strategy.pins) unpinPages(actor, ctx, umem, index, pages);
   else {
     mutexLock(actor, umemMutex(umem));
-    deviceZap(actor, ctx.hca, index, 0, pages - 1, false);
+    if (!ctx.steps.cacheOutsideMutex) {
+      mutexLock(actor, ctx.mkeyCache);
+      mutexUnlock(actor, ctx.mkeyCache);
+    }
+    if (early) forgetPages(actor, ctx, index, 0, pages - 1);
+    else unmapPages(actor, ctx, index, 0, pages - 1, false);
     mutexUnlock(actor, umemMutex(umem));
   }
   ctx.strategy.remove(actor, ctx, umem);
-  slabFree(mem, ctx.slab, actor.tid, index, ctx.depotLock);
-}
-
-/** ib_umem_get: get_user_pages with a pin that lasts until deregistration. */
-function pinPages(actor: Actor, ctx: Ucontext, umem: Addr): Outcome {
-  const { mem } = actor;
-  const { mm, hca } = ctx;
-  const start = umemStart(mem, umem);
-  const index = mem[umem + UMEM.index];
-  const last = umemLast(mem, umem);
-  downRead(actor, mm.mmapLock);
-  let outcome: Outcome = OUTCOME.ok;
-  for (let vpn = start; vpn <= last && outcome === OUTCOME.ok; vpn++) {
-    outcome = getUserPage(actor, mm, vpn as Vpn, true);
-    if (outcome !== OUTCOME.ok) break;
-    // The reference that getUserPage took is the pin: it is dropped in unpinPages.
-    const entry = makeEntry(actor.gupPfn, actor.gupGeneration, ENTRY_VALID | ENTRY_WRITE | ENTRY_PINNED);
-    deviceMap(actor, hca, index, vpn - start, entry, actor.gupIdentity);
-  }
-  upRead(actor, mm.mmapLock);
-  return outcome;
-}
-
-function unpinPages(actor: Actor, ctx: Ucontext, umem: Addr, index: number, pages: number): void {
-  const { mem } = actor;
-  const { frames } = ctx.hca;
-  // One page at a time: its entry is cleared, and the accesses through it drained, before its reference goes.
-  for (let page = 0; page < pages; page++) {
-    const entry = mem[entryAddr(ctx.hca, index, page)];
-    mutexLock(actor, umemMutex(umem));
-    deviceZap(actor, ctx.hca, index, page, page, true);
-    mutexUnlock(actor, umemMutex(umem));
-    if ((entry & ENTRY_VALID) !== 0) putFrame(actor, frames, entryFrame(entry));
-  }
-}
-
-/**
- * The umem of a key with a use of it, or 0 (mlx5: refcount_inc_not_zero under the mkey table's lock; the 2014 code held SRCU, which
- * made a deregistration wait for the handlers of all keys). The use is counted before the key is compared: a deregistration that
- * has destroyed the key sees the use, or this sees that the key is gone. Umems are type-stable, so counting on an old one harms nobody.
- */
-export function takeUmem(actor: Actor, ctx: Ucontext, key: number): Addr {
-  const index = keyIndex(key);
-  const umem = umemAddr(ctx, index);
-  const users = at(umem, UMEM.users);
-  add(actor, users, 1);
-  if (load(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key) {
-    pushHeld(actor, users, HELD.srcu);
-    return umem;
-  }
-  releaseUse(actor, umem, users);
-  return NULL_ADDR;
-}
-
-/** Gives the use back. */
-export function putUmem(actor: Actor, umem: Addr): void {
-  const users = at(umem, UMEM.users);
-  popHeld(actor, users, HELD.srcu);
-  releaseUse(actor, umem, users);
-}
-
-function releaseUse(actor: Actor, umem: Addr, users: Addr): void {
-  // Counted down before `dying` is read, which is set before the count is read there: one of the two sees the other.
-  if (add(actor, users, -1) === 1 && load(actor, at(umem, UMEM.dying)) !== 0)
-    notify(actor, users, Number.POSITIVE_INFINITY);
-}
-
-/** Sleeps until no handler uses the umem (mlx5r_deref_wait_odp_mkey). */
-function waitForHandlers(actor: Actor, umem: Addr): void {
-  const users = at(umem, UMEM.users);
-  let n = load(actor, users);
-  if (n === 0) return;
-  publishWait(actor, WAIT.srcu, users, users, false);
-  for (; n !== 0; n = load(actor, users)) wait(actor, users, n, Number.POSITIVE_INFINITY);
-  clearWait(actor);
+  if (!early) deviceDestroyKey(actor, ctx.hca, index);
+  umemFree(actor, ctx, umem, index);
 }

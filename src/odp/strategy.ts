@@ -1,19 +1,31 @@
 import type { Addr, Vpn } from '../memory/address.ts';
 import type { AnyStruct } from '../memory/struct.ts';
+import type { Era } from '../mm/era.ts';
 import type { Outcome } from '../mm/outcome.ts';
+import type { MmSteps } from '../mm/steps.ts';
 import type { Actor } from '../trace/actor.ts';
+import type { OdpSteps } from './steps.ts';
 import type { Ucontext } from './ucontext.ts';
 
 /** How registration holds mmap_lock around the insertion. `all`: for writing, and mm_take_all_locks on top. */
 export type MmLockMode = 'none' | 'read' | 'write' | 'all';
 
-/** Kernel whose locking the mm follows. */
-export type Era = 'v5.5';
-
 /** What a cell does to memory, as far as a design's verdict depends on it. */
 export interface Traits {
-  /** Sections run that are driven through the reverse map and hold no mmap_lock: truncate. */
+  /** Sections run that are driven through the reverse map and hold no mmap_lock: truncate, hole punch, reclaim, migration. */
   readonly rmap: boolean;
+  /** Some of these pass a page once, so that what is stale after them stays stale: all but truncate, whose second pass repairs it. */
+  readonly onePass?: boolean;
+  /** Sections run under a VMA's lock and not under mmap_lock: eras with `vmaLocks`. */
+  readonly vmaLocks?: boolean;
+  /** Sections are nested: allocations inside them enter reclaim. */
+  readonly nested?: boolean;
+  /** Sections begin that must not block: the OOM reaper. */
+  readonly nonBlockable?: boolean;
+  /** A process exits. */
+  readonly exits?: boolean;
+  /** Capabilities that are made to fail: see trace/inject.ts. */
+  readonly fails?: readonly string[];
 }
 
 /** Oracles of which each in `must` and none outside `must` and `may` is seen, and why. */
@@ -59,6 +71,12 @@ export interface Strategy {
    * `register-meets-section` is counted in its place: a section ran over the range when the registration came, or began while it waited.
    */
   readonly keepsOut?: boolean;
+  /** True: once subscribed the notifier stays so as long as the process lives, also without a region. */
+  readonly keepsSubscription?: boolean;
+  /** Steps of the driver in which a variant differs; absent: none. */
+  /** Steps of the mm that a known bug takes out of order: see mm/steps.ts. */
+  readonly mmSteps?: Partial<MmSteps>;
+  readonly odpSteps?: Partial<OdpSteps>;
 
   /** Once for each ucontext, before the threads start. */
   init(mem: Int32Array<SharedArrayBuffer>, ctx: Ucontext): void;
@@ -67,7 +85,11 @@ export interface Strategy {
   insert(actor: Actor, ctx: Ucontext, umem: Addr): void;
   /** Takes it out; on return no notifier callback touches the umem any more, and none will. The caller holds no lock. */
   remove(actor: Actor, ctx: Ucontext, umem: Addr): void;
-  /** invalidate_range_start: on OK no entry of the range is valid and none becomes valid before rangeEnd. After EAGAIN all is as before. */
+  /**
+   * invalidate_range_start: on OK no entry of the range is valid and none becomes valid before rangeEnd. After EAGAIN, which only a start
+   * that is not `blockable` may answer, all is as before and no end follows. Such a start does not sleep: it takes locks that do by trylock
+   * only, and zaps nothing, as a zap waits for the device.
+   */
   rangeStart(actor: Actor, ctx: Ucontext, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome;
   /** invalidate_range_end. */
   rangeEnd(actor: Actor, ctx: Ucontext, section: Addr, start: Vpn, last: Vpn): void;
@@ -79,6 +101,16 @@ export interface Strategy {
   faultWait(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: number): boolean;
   /** The umem is dying: wakes the faults that wait for it, so that they see that and give up. */
   faultWake(actor: Actor, ctx: Ucontext, umem: Addr): void;
+  /**
+   * The last region has gone, and the notifier will be unsubscribed: sections that run now get no end. Where that matters (a lock that is
+   * held from start to end) the design sees to it here. The caller holds no lock that callbacks take.
+   */
+  leave?(actor: Actor, ctx: Ucontext): void;
+  /**
+   * release: the process goes away. Refuses all faults from now on and zaps all umems; `section` covers the address space. Absent: a start
+   * over the address space and, once all umems are dying, its end.
+   */
+  release?(actor: Actor, ctx: Ucontext, section: Addr, start: Vpn, last: Vpn): void;
   /** Everybody is parked: reports each value of the ucontext (`umem` 0) or of one umem that is not what it must be then. */
   audit(actor: Actor, ctx: Ucontext, umem: Addr, report: AuditReport): void;
   expected(era: Era, traits: Traits, params: Readonly<Record<string, number>>): Expectation;

@@ -25,6 +25,8 @@ export const UMEM = defineStruct('umem', {
   mutex: { words: MUTEX.$words, line: true },
   /** Page-fault handlers that use it. Never reset: a handler that came with an old key may touch it for a moment. */
   users: 1,
+  /** Odd from registration to free, and never the same twice: what oracles know its lives by. */
+  life: 1,
 });
 
 export const umemStart = (mem: Int32Array, umem: Addr): number => mem[umem + INTERVAL_NODE.start];

@@ -11,7 +11,7 @@ import * as viewModule from './view.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { NULL_ADDR } = addressModule;
-const { forEachUmem } = ucontextModule;
+const { forEachUmem, isSubscribed } = ucontextModule;
 const { UMEM, umemLast, umemStart } = umemModule;
 const { ORACLE } = namesModule;
 const { submit, violate } = reportModule;
@@ -32,10 +32,11 @@ export function checkCount(actor: Actor, view: OracleView, umem: Addr, value: nu
 /**
  * counter-leak: everybody is parked, no section runs, and a value of the design is not what the design itself says that it must be
  * then. The design names value and expectation; that they differ is for this oracle to say. One umem's leak is one violation: it is told
- * by the key, which no other registration has.
+ * by the key, which no other registration has. A design whose notifier is not subscribed has no words.
  */
 export function auditCounters(actor: Actor, view: OracleView, seen: Set<number>): void {
   for (const ctx of view.contexts) {
+    if (!isSubscribed(view.mem, ctx)) continue;
     const report = (umem: Addr, _name: string, value: number, expected: number): void => {
       const id = umem === NULL_ADDR ? -1 - ctx.mm.id : view.mem[umem + UMEM.key];
       if (seen.has(id)) return;

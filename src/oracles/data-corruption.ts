@@ -14,7 +14,7 @@ export const CORRUPTION = { deviceRead: 0, deviceWrite: 1, cpu: 2, poison: 3 } a
  * entry; the access gives -1 when the entry changed between the two loads, and then nothing can be said.
  */
 export function checkDeviceData(actor: Actor, view: OracleView, access: DmaAccess): void {
-  if (access.expectedIdentity === -1 || access.foundIdentity === access.expectedIdentity) return;
+  if (access.identityTorn || access.expectedIdentity === -1 || access.foundIdentity === access.expectedIdentity) return;
   reportAccess(actor, view, ORACLE['data-corruption'], access);
 }
 

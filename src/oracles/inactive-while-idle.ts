@@ -1,6 +1,6 @@
 import { type Addr, NULL_ADDR, type Vpn } from '../memory/address.ts';
 import { isSectionActive } from '../mm/section.ts';
-import { forEachUmem, type Ucontext } from '../odp/ucontext.ts';
+import { forEachUmem, isSubscribed, type Ucontext } from '../odp/ucontext.ts';
 import { UMEM, umemLast, umemMutex, umemStart } from '../odp/umem.ts';
 import { mutexLock, mutexUnlock } from '../sync/mutex.ts';
 import type { Actor } from '../trace/actor.ts';
@@ -19,7 +19,13 @@ import { type OracleView, VIOLATION } from './view.ts';
 export function auditInactive(actor: Actor, view: OracleView, seen: Set<number>): void {
   const { mem } = view;
   for (const ctx of view.contexts) {
-    if (ctx.strategy.pins || isSectionActive(actor, ctx.mm) || misstated(actor, ctx, NULL_ADDR)) continue;
+    if (
+      !isSubscribed(mem, ctx) ||
+      ctx.strategy.pins ||
+      isSectionActive(actor, ctx.mm) ||
+      misstated(actor, ctx, NULL_ADDR)
+    )
+      continue;
     forEachUmem(mem, ctx, (umem) => {
       const key = mem[umem + UMEM.key];
       if (seen.has(key) || mem[umem + UMEM.dying] !== 0) return;

@@ -11,6 +11,15 @@ export const ORACLE_NAMES = [
   'deadlock',
   'leak',
   'inactive-while-idle',
+  'lock-order',
+  'unlock-not-owner',
+  'lost-wakeup',
+  'torn-read',
+  'use-after-free',
+  'double-free',
+  'hw-sw-disagree',
+  'dead-key-command',
+  'sleep-in-nonblockable',
 ] as const;
 export type OracleName = (typeof ORACLE_NAMES)[number];
 
@@ -20,5 +29,5 @@ export const ORACLE = Object.freeze(Object.fromEntries(ORACLE_NAMES.map((name, i
 };
 
 /** Oracles of liveness; all others are of safety. */
-export const LIVENESS: readonly OracleName[] = ['starvation', 'deadlock', 'inactive-while-idle'];
+export const LIVENESS: readonly OracleName[] = ['starvation', 'deadlock', 'inactive-while-idle', 'lost-wakeup'];
 export const isSafety = (oracle: OracleName): boolean => !LIVENESS.includes(oracle);

@@ -33,6 +33,7 @@ export function violate(actor: Actor, view: OracleView, oracle: number): Addr {
   mem[slot + VIOLATION.nth] = nth;
   mem[slot + VIOLATION.tid] = actor.tid;
   mem[slot + VIOLATION.chainLength] = 0;
+  mem[slot + VIOLATION.heldLength] = 0;
   f64[(slot + VIOLATION.time) >>> 1] = time;
   // The windows at once: the other threads go on, and their rings come round.
   for (let tid = 0; tid < view.threads; tid++) {
@@ -62,6 +63,8 @@ export interface RawViolation {
   readonly fields: Readonly<Record<keyof Omit<typeof VIOLATION, `$${string}`>, number>>;
   readonly timeMs: number;
   readonly chain: readonly { readonly tid: number; readonly kind: number; readonly addr: Addr; readonly on: number }[];
+  /** Lock order: holds of the thread, the oldest first. */
+  readonly held: readonly { readonly word: number; readonly key: number }[];
   readonly window: readonly TraceRecord[];
 }
 
@@ -87,6 +90,11 @@ function readViolation(mem: Memory, f64: Float64Array, view: OracleView, slot: A
     const c = slot + VIOLATION.chain + i * 4;
     chain.push({ tid: mem[c], kind: mem[c + 1], addr: mem[c + 2] as Addr, on: mem[c + 3] });
   }
+  const held = [];
+  for (let i = 0; i < mem[slot + VIOLATION.heldLength]; i++) {
+    const h = slot + VIOLATION.held + i * 2;
+    held.push({ word: mem[h], key: mem[h + 1] });
+  }
   const window: TraceRecord[] = [];
   for (let tid = 0; tid < view.threads; tid++) {
     const w = windowAddr(slot, tid, view.window);
@@ -97,6 +105,7 @@ function readViolation(mem: Memory, f64: Float64Array, view: OracleView, slot: A
     fields: fields as RawViolation['fields'],
     timeMs: f64[(slot + VIOLATION.time) >>> 1],
     chain,
+    held,
     window,
   };
 }

@@ -3,6 +3,7 @@ import { sectionsOverlapping } from '../mm/section.ts';
 import { UMEM } from '../odp/umem.ts';
 import type { Actor } from '../trace/actor.ts';
 import { PARK_TASK, WAITING_OP } from '../trace/park.ts';
+import { stallsSeen } from '../trace/stall.ts';
 import { ORACLE } from './names.ts';
 import { submit, violate } from './report.ts';
 import { type OracleView, VIOLATION } from './view.ts';
@@ -64,10 +65,11 @@ export const createWaitMeters = (threads: number): WaitMeters => ({
 /**
  * Called by the supervisor at each of its ticks: a registration or removal that is under way for longer than its bound of ticks, and
  * at enough of them found no section over its range. Ticks count looks of the supervisor, not time: a machine that stands still
- * makes none.
+ * makes none. A tick at which the scenario keeps a thread at a point counts for nobody: that one may hold what the others wait for.
  */
 export function checkWaitStarvation(actor: Actor, view: OracleView, meters: WaitMeters): void {
   const { mem } = view;
+  if (stallsSeen(mem, view.control) < 0) return;
   for (let tid = 0; tid < view.threads; tid++) {
     const p = view.parkWords[tid]!;
     const kind = mem[p + PARK_TASK.kind];

@@ -9,6 +9,8 @@ import { ORACLE_NAMES } from './names.ts';
 
 /** Longest wait-for chain that a record keeps. */
 export const CHAIN_MAX = 16;
+/** Holds of a thread that a record keeps. */
+export const HELD_KEPT = 16;
 
 /**
  * One violation on its way to the main thread: what it is about, then the last trace records of every thread. `state` moves free ->
@@ -37,8 +39,14 @@ export const VIOLATION = defineStruct('violation', {
   /** Which of several reasons: see detail() of each oracle. */
   reason: 1,
   chainLength: 1,
-  /** Deadlock: for each thread of the cycle its tid, what it waits for, the address, and the tid that it waits for. */
+  /**
+   * Deadlock: for each thread of the cycle its tid, what it waits for, the address, and the tid that it waits for. Lock order: for each
+   * edge who recorded it, its kinds and that thread's point, and the two locks by class and subclass: see `OrderFound`.
+   */
   chain: CHAIN_MAX * 4,
+  heldLength: 1,
+  /** Lock order: what the thread holds, each hold's word and its class and subclass. */
+  held: HELD_KEPT * 2,
 });
 export const VIOLATION_STATE = { free: 0, writing: 1, ready: 2 } as const;
 
@@ -81,10 +89,12 @@ export interface OracleView {
   readonly window: number;
   /** By device entry: the last entry that stale-mapping has reported, so that one lasting entry is one violation. */
   readonly reported: Addr;
+  /** The same for hw-sw-disagree: the last key. */
+  readonly disagreed: Addr;
 }
 
 /** Roles that a signature can tell apart. */
-export const SIGNATURE_ROLES = 16;
+export const SIGNATURE_ROLES = 32;
 
 export interface OracleOptions {
   readonly threads: number;
@@ -104,6 +114,7 @@ export const oracleRegions = (o: OracleOptions): RegionRequest[] => [
   { name: 'oracle.nth', words: 1, count: ORACLE_NAMES.length * SIGNATURE_ROLES },
   { name: 'oracle.slots', words: slotWords(o), count: o.slots, line: true },
   { name: 'oracle.reported', words: 1, count: o.entries },
+  { name: 'oracle.disagreed', words: 1, count: o.entries },
 ];
 
 /** The part of the view that lies in the oracles' own regions. */
@@ -118,5 +129,6 @@ export function oracleWords(layout: ArenaLayout, o: OracleOptions) {
     slotCount: o.slots,
     window: o.window,
     reported: regions['oracle.reported']!.base,
+    disagreed: regions['oracle.disagreed']!.base,
   };
 }

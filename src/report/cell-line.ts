@@ -19,7 +19,7 @@ export function cellLine(cell: CellResult): string {
     `violations=${found.reduce((sum, finding) => sum + finding.count, 0)}`,
     ...found.map(({ oracle, count }) => `${oracle}=${count}`),
     ...Object.entries(cell.orders ?? {}).map(([outcome, n]) => `order.${outcome}=${n}`),
-    `expected=${cell.asExpected === null ? 'unknown' : cell.asExpected ? 'yes' : 'no'}`,
+    `expected=${cell.expected.none === true ? 'none' : cell.asExpected === null ? 'unknown' : cell.asExpected ? 'yes' : 'no'}`,
   ];
   if (cell.fault !== undefined) parts.push(`fault=${cell.fault.kind}`, `thread=${escaped(cell.fault.thread)}`);
   if (cell.interrupted) parts.push('interrupted=yes');

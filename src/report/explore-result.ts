@@ -16,6 +16,7 @@ import type { Style } from './style.ts';
 export const REPLAY_FILE = 'schedule.replay.json';
 /** There, too, when it is a data race: both sides with their stacks. */
 export const RACE_FILE = 'data-race.txt';
+export const LOCK_ORDER_FILE = 'lockdep.txt';
 
 export interface ExploreReportOptions {
   readonly style: Style;
@@ -101,6 +102,7 @@ function violationLines(
     );
   if (folder === null) return lines;
   lines.push(`  replay it: odptorture replay ${dir}/${folder}/${REPLAY_FILE}`);
+  if (oracle === 'lock-order') lines.push(`  who took which lock under which: ${dir}/${folder}/${LOCK_ORDER_FILE}`);
   if (oracle === DATA_RACE) lines.push(`  both sides of it: ${dir}/${folder}/${RACE_FILE}`);
   return lines;
 }

@@ -63,4 +63,10 @@ export const orderWords = (cell: CellResult): string[] =>
 
 /** `as expected` column: what the matrix judges. */
 export const expectedWord = (cell: CellResult): string =>
-  cell.asExpected === null ? 'unknown' : cell.asExpected ? 'yes' : 'NO';
+  cell.expected.none === true
+    ? 'no expectation'
+    : cell.asExpected === null
+      ? 'unknown'
+      : cell.asExpected
+        ? 'yes'
+        : 'NO';

@@ -2,6 +2,7 @@ import { outcomeName } from '../mm/outcome.ts';
 import { VERBS } from '../scenario/plan.ts';
 import { LOCK_CLASSES } from '../sync/lock-class.ts';
 import { HELD } from '../sync/task.ts';
+import { CAPABILITIES } from '../trace/inject.ts';
 import { POINT, POINT_TABLE, type PointName } from '../trace/points.ts';
 
 /** A record's arguments by name, as POINT_TABLE states them. */
@@ -46,6 +47,8 @@ function wordOf(name: string, value: number): string {
       return HELD_NAMES[value] ?? `mode=${value}`;
     case 'verb':
       return VERBS[value] ?? `verb=${value}`;
+    case 'capability':
+      return CAPABILITIES[value] ?? `capability=${value}`;
     case 'outcome':
       return outcomeName(value);
     case 'identity':

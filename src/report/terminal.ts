@@ -1,7 +1,7 @@
 import type { ThresholdResult } from '../results/thresholds.ts';
 import type { CellResult } from '../results/types.ts';
 import { expectedWord, findings, findingWords, orderWords } from './findings.ts';
-import { type Column, short, shortNs, table, wrapList, wrapText } from './format.ts';
+import { type Column, grouped, short, shortNs, table, wrapList, wrapText } from './format.ts';
 import type { Style } from './style.ts';
 
 export interface ReportOptions {
@@ -112,6 +112,17 @@ function findingLines(cell: CellResult, { style, width, verbose }: ReportOptions
     say(`${cell.fault.kind} in ${cell.fault.thread}: ${cell.fault.message}`, style.red);
   if (cell.interrupted) say('interrupted', style.yellow);
   if (cell.records.dropped > 0) say(`${cell.records.dropped} full records dropped (all counted)`, style.yellow);
+  const { inject, stalls, readerPipe } = cell;
+  if (inject !== undefined)
+    say(
+      `injected: ${Object.entries(inject)
+        .map(([capability, n]) => `${capability} ${grouped(n)}`)
+        .join(', ')}`,
+      style.dim,
+    );
+  if (stalls !== undefined) say(`stalls: ${grouped(stalls)}`, style.dim);
+  // As rcutorture prints it: all that is not in the first place is an error.
+  if (verbose || readerPipe.slice(1).some((n) => n > 0)) say(`Reader Pipe: ${readerPipe.join(' ')}`, style.dim);
   if (verbose) {
     say(
       `expected: must ${cell.expected.must.join(', ') || 'none'}; may ${cell.expected.may.join(', ') || 'none'} - ${cell.expected.reason}`,

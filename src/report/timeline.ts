@@ -1,5 +1,6 @@
 import type { ViolationRecord, WindowRecord } from '../results/types.ts';
 import { wrapText } from './format.ts';
+import { lockdepReport } from './lockdep.ts';
 import { namedArgs, pagesOf, pointWords } from './point-words.ts';
 import { PLAIN, type Style } from './style.ts';
 
@@ -80,10 +81,12 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
 function headLines(violation: ViolationRecord, width: number, style: Style): string[] {
   const title = `${violation.oracle} #${violation.nth} in ${violation.scenario} ${violation.strategy} seed=${violation.seed}, noticed by ${violation.thread.name} at ${violation.atMs.toFixed(3)} ms`;
   const facts = factWords(violation);
+  const report = lockdepReport(violation);
   return [
     style.bold(title),
     ...wrapText(violation.detail, width),
     ...(facts.length > 0 ? wrapText(facts.join(' '), width) : []),
+    ...(report.length > 0 ? ['', ...report] : []),
     '',
   ];
 }

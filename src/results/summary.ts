@@ -24,12 +24,15 @@ const cellSchema = z.strictObject({
   scenario: z.string(),
   kind: z.enum(['load', 'litmus']),
   strategy: z.string(),
+  strategyFile: z.string().exactOptional().meta({ description: "A user's own strategy: its file." }),
   era: z.string(),
   seed: z.int().min(1),
   durationMs: z.number(),
   verdict,
   asExpected: z.boolean().nullable().meta({ description: 'null: too few exposures to say.' }),
-  expected: z.strictObject({ must: oracles, may: oracles, reason: z.string() }).readonly(),
+  expected: z
+    .strictObject({ must: oracles, may: oracles, reason: z.string(), none: z.literal(true).exactOptional() })
+    .readonly(),
   why: z.string().meta({ description: 'Why the verdict is UNKNOWN or not as expected; empty otherwise.' }),
   violations: z.partialRecord(oracle, z.strictObject({ count: whole, firstAtMs: z.number() }).readonly()).readonly(),
   exposures: z.record(z.string(), whole).readonly(),
@@ -53,6 +56,16 @@ const cellSchema = z.strictObject({
     .readonly()
     .meta({ description: 'Locks for which threads had to wait, by class; W also stands for locks without modes.' }),
   audits: z.strictObject({ done: whole, skipped: whole, entries: whole, incoherentPinned: whole }).readonly(),
+  readerPipe: z.array(whole).readonly().meta({
+    description:
+      'Device accesses by how many generations behind their page was: 0 to 9, and 10 or more. Beyond the first is a violation.',
+  }),
+  inject: z
+    .record(z.string(), whole)
+    .readonly()
+    .exactOptional()
+    .meta({ description: 'How often each capability made a call fail.' }),
+  stalls: whole.exactOptional().meta({ description: 'How often a thread was stopped at a point.' }),
   records: z.strictObject({ kept: whole, dropped: whole }).readonly(),
   orders: z.record(z.string(), whole).readonly().exactOptional(),
   notes: z.array(z.string()).readonly(),

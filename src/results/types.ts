@@ -14,6 +14,34 @@ export interface WindowRecord {
   readonly op: number;
 }
 
+/** A lock as a lock-order report names it. */
+export interface LockDescription {
+  /** Its class, with `/1` and up for a subclass. */
+  readonly name: string;
+  readonly address: number;
+  readonly mode: 'mutex' | 'spin' | 'read' | 'write' | 'srcu' | 'map';
+}
+
+/** A cycle of lock orders. */
+export interface LockOrderRecord {
+  readonly kind: 'circular' | 'recursive';
+  readonly acquiring: LockDescription;
+  readonly holding: LockDescription;
+  /** The new order first, then those that lead back: `to` was taken while `from` was held. */
+  readonly chain: readonly {
+    readonly from: string;
+    readonly to: string;
+    /** Held exclusively or shared (E, S); taken so that it may have to wait, or never (N, R). */
+    readonly modes: readonly ('EN' | 'ER' | 'SN' | 'SR')[];
+    /** Who took them so first. */
+    readonly thread: string;
+    /** The last point that it had passed; null: no trace. */
+    readonly point: string | null;
+  }[];
+  /** All that the thread holds, the oldest first. */
+  readonly held: readonly LockDescription[];
+}
+
 /** One violation with all that is known of it; one line of the race log. */
 export interface ViolationRecord {
   readonly oracle: OracleName;
@@ -37,6 +65,7 @@ export interface ViolationRecord {
   readonly generation?: { readonly entry: number; readonly frame: number };
   readonly identity?: { readonly expected: number; readonly found: number };
   readonly counter?: { readonly value: number; readonly expected: number; readonly seq: number };
+  readonly lockOrder?: LockOrderRecord;
   /** One sentence for people; for a deadlock the wait-for cycle. */
   readonly detail: string;
   /** Names by tid of all threads of the cell. */
@@ -72,6 +101,8 @@ export interface CellResult {
   readonly scenario: string;
   readonly kind: 'load' | 'litmus';
   readonly strategy: string;
+  /** Of a user's own: its file, as a command line names it. */
+  readonly strategyFile?: string;
   readonly era: string;
   readonly seed: number;
   readonly durationMs: number;
@@ -82,6 +113,8 @@ export interface CellResult {
     readonly must: readonly OracleName[];
     readonly may: readonly OracleName[];
     readonly reason: string;
+    /** The strategy states none: any violation counts against it. */
+    readonly none?: true;
   };
   /** Why the verdict is UNKNOWN or not as expected; empty otherwise. */
   readonly why: string;
@@ -105,6 +138,12 @@ export interface CellResult {
     readonly entries: number;
     readonly incoherentPinned: number;
   };
+  /** Device accesses by how many generations behind their page was: 0 .. 9, and 10 or more. Beyond the first is a stale-dma violation. */
+  readonly readerPipe: readonly number[];
+  /** How often each capability made a call fail; absent when nothing was to fail. */
+  readonly inject?: Readonly<Record<string, number>>;
+  /** How often a thread was stopped at a point; absent when none was to be. */
+  readonly stalls?: number;
   readonly records: { readonly kept: number; readonly dropped: number };
   /** Forced orders of a litmus: how often each outcome was seen. */
   readonly orders?: Readonly<Record<string, number>>;

@@ -50,6 +50,7 @@ const planSchema = z.looseObject({
   scenario: z.string(),
   kind: z.enum(['load', 'litmus']),
   strategy: z.string(),
+  strategyFile: z.object({ url: z.string(), sha256: z.string() }).optional(),
   seed: whole,
   params: z.record(z.string(), z.number()),
   memory: z.looseObject({

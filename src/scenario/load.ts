@@ -157,6 +157,8 @@ interface SchemaNode {
       readonly valueType?: SchemaNode;
       readonly keyType?: SchemaNode;
       readonly innerType?: SchemaNode;
+      /** Of a transformed one: what is written. */
+      readonly in?: SchemaNode;
       readonly options?: readonly SchemaNode[];
     };
   };
@@ -165,8 +167,9 @@ interface SchemaNode {
 function unwrap(schema: SchemaNode | undefined): SchemaNode | undefined {
   let current = schema;
   for (let depth = 0; depth < 8 && current !== undefined; depth++) {
-    const { innerType, options } = current._zod.def;
-    const next: SchemaNode | undefined = innerType ?? options?.find((option) => option._zod.def.shape !== undefined);
+    const { innerType, in: written, options } = current._zod.def;
+    const next: SchemaNode | undefined =
+      innerType ?? written ?? options?.find((option) => option._zod.def.shape !== undefined);
     if (next === undefined) return current;
     current = next;
   }

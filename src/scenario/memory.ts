@@ -1,4 +1,5 @@
 import { MAX_FRAMES } from '../hca/device.ts';
+import type { Pressure } from '../mm/mm.ts';
 import type { Issue } from './errors.ts';
 import { litmusFiles } from './litmus.ts';
 import type { LoadedScenario } from './load.ts';
@@ -25,8 +26,20 @@ export function memoryPlan(loaded: LoadedScenario, threads: number): MemoryPlan 
     files: files.map((file) => ({ pages: file.pages })),
     areas,
     // A VMA has at least one page, so an address space cannot hold more; each thread may own one that is being split.
+    pressure: pressurePlan(loaded),
     vmas: scenario.memory.vmas ?? Math.min(mms * pages, 8192) + areas.length + 16 * threads,
   };
+}
+
+/** A litmus names the range that an allocation takes back, so that it is the same one each time; a load takes what comes. */
+function pressurePlan({ scenario }: LoadedScenario): Pressure | null {
+  if (scenario.kind === 'load') {
+    const oneIn = scenario.memory.pressure;
+    return oneIn === undefined ? null : { oneIn, range: null };
+  }
+  const range = scenario.ranges[scenario.memory.pressure ?? ''];
+  if (range === undefined) return null;
+  return { oneIn: 1, range: { mm: range.mm, start: range.at, last: range.at + range.pages - 1 } };
 }
 
 function areaPlans({ scenario }: LoadedScenario): AreaPlan[] {

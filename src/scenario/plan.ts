@@ -1,5 +1,9 @@
+import type { Era } from '../mm/era.ts';
+import type { Pressure } from '../mm/mm.ts';
+import type { InjectPlan } from '../trace/inject.ts';
 import type { PerturbOptions } from '../trace/perturb.ts';
 import type { PointName } from '../trace/points.ts';
+import type { StallPlan } from '../trace/stall.ts';
 
 /** What a thread of a cell does. `supervisor` audits; `program` runs the verbs of a litmus test. */
 export const ROLES = [
@@ -12,10 +16,38 @@ export const ROLES = [
   'touch',
   'program',
   'supervisor',
+  'punch-hole',
+  'mprotect',
+  'mremap',
+  'fork',
+  'reclaim',
+  'migrate',
+  'oom-reaper',
+  'exit',
+  'collapse',
+  'pagemap-scan',
 ] as const;
 export type Role = (typeof ROLES)[number];
 /** Roles that a load scenario may ask for. */
-export const LOAD_ROLES = ['madvise', 'munmap', 'truncate', 'register', 'fault-engine', 'dma', 'touch'] as const;
+export const LOAD_ROLES = [
+  'madvise',
+  'munmap',
+  'truncate',
+  'register',
+  'fault-engine',
+  'dma',
+  'touch',
+  'punch-hole',
+  'mprotect',
+  'mremap',
+  'fork',
+  'reclaim',
+  'migrate',
+  'oom-reaper',
+  'exit',
+  'collapse',
+  'pagemap-scan',
+] as const;
 export type LoadRole = (typeof LOAD_ROLES)[number];
 
 /** A VMA that exists when the cell starts: pages `at` .. `at + pages - 1` of mm `mm`. */
@@ -39,6 +71,8 @@ export interface MemoryPlan {
   readonly areas: readonly AreaPlan[];
   /** VMA objects; munmap of a middle part needs a second one. */
   readonly vmas: number;
+  /** Memory is short: allocations inside sections enter reclaim. */
+  readonly pressure: Pressure | null;
 }
 
 export interface HcaPlan {
@@ -59,6 +93,8 @@ export interface ThreadPlan {
   readonly name: string;
   /** The mm on which it works. */
   readonly mm: number;
+  /** fork: the mm of the children. */
+  readonly child?: number;
   /** Fewest and most pages of one operation. */
   readonly minPages: number;
   readonly maxPages: number;
@@ -74,8 +110,10 @@ export interface VerbPlan {
   readonly mm: number;
   readonly start: number;
   readonly last: number;
-  /** File index for truncate and extend, else -1; `start` is then the new size. */
+  /** File index for truncate and extend, else -1; `start` is then the new size. Of punch-hole, `start` .. `last` are pages of the file. */
   readonly file: number;
+  /** mremap: first page of the new place. fork: the child's mm. mprotect: 1 gives the right to write. */
+  readonly to?: number;
 }
 export const VERBS = [
   'madvise',
@@ -91,6 +129,16 @@ export const VERBS = [
   'dma-write',
   'read',
   'write',
+  'punch-hole',
+  'mprotect',
+  'mremap',
+  'fork',
+  'reclaim',
+  'migrate',
+  'oom-reap',
+  'exit',
+  'collapse',
+  'pagemap-scan',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 
@@ -129,14 +177,21 @@ export interface TracePlan {
   readonly slots: number;
 }
 
-/** Names of the kernel whose locking the mm follows; more come with the other designs. */
-export type Era = 'v5.5';
+/** A user's own strategy: the module that each thread loads. */
+export interface StrategyFile {
+  /** A file: URL; a fragment names the export. */
+  readonly url: string;
+  /** Of the file's text: every thread of a cell must run the same. */
+  readonly sha256: string;
+}
 
 /** One cell, fully resolved: all that a thread needs to know. Plain data; it travels to every worker. */
 export interface CellPlan {
   readonly scenario: string;
   readonly kind: 'load' | 'litmus';
   readonly strategy: string;
+  /** Where `strategy` comes from; absent for a built-in one. */
+  readonly strategyFile?: StrategyFile;
   readonly era: Era;
   /** 32 bits, not 0. */
   readonly seed: number;
@@ -144,6 +199,8 @@ export interface CellPlan {
   readonly durationMs: number;
   readonly memory: MemoryPlan;
   readonly hca: HcaPlan;
+  /** `dynamic`: the notifier is subscribed by the first region of a process and goes with the last. Absent: static. */
+  readonly notifier?: 'static' | 'dynamic';
   /** By tid; the supervisor is the last. */
   readonly threads: readonly ThreadPlan[];
   readonly perturb: PerturbOptions | null;
@@ -154,4 +211,18 @@ export interface CellPlan {
   readonly evidence: Readonly<Record<string, number>>;
   /** Overrides of the strategies' own expectation, from a litmus file. */
   readonly expect: Readonly<Record<string, { readonly must: readonly string[]; readonly may: readonly string[] }>>;
+  /** Orders of locks are checked; absent: they are not. */
+  readonly lockDep?: boolean;
+  /** What is made to fail; absent: nothing. */
+  readonly inject?: InjectPlan;
+  /** Threads that stop at points; absent: none does. */
+  readonly stall?: StallPlan;
+  /** Threads that end early; absent: none does. */
+  readonly kill?: readonly KillPlan[];
+}
+
+/** Thread `tid` ends after so many of its operations. */
+export interface KillPlan {
+  readonly tid: number;
+  readonly after: number;
 }

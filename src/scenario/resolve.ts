@@ -1,17 +1,22 @@
+import { DEFAULT_ERA, ERAS, type Era } from '../mm/era.ts';
 import { STRATEGIES } from '../strategies/index.ts';
+import type { InjectPlan } from '../trace/inject.ts';
 import { DEFAULT_PERTURB } from './defaults.ts';
 import { type Issue, OdpError } from './errors.ts';
+import { resolveInject, resolveKill } from './inject.ts';
 import { litmusPlan } from './litmus.ts';
 import type { LoadedScenario } from './load.ts';
 import { checkMemory, memoryPlan } from './memory.ts';
-import type { CellPlan, Era, LoadRole, MemoryPlan } from './plan.ts';
+import type { CellPlan, LoadRole, MemoryPlan, StrategyFile } from './plan.ts';
 import { didYouMean } from './suggest.ts';
-import { mrPagesOf, threadPlans } from './threads.ts';
+import { checkChildren, mrPagesOf, threadPlans } from './threads.ts';
 
 /** What resolving needs to know of a strategy. */
 export interface StrategyInfo {
   readonly name: string;
   readonly params: Readonly<Record<string, ParamInfo>>;
+  /** Of a user's own. */
+  readonly file?: StrategyFile;
 }
 export interface ParamInfo {
   readonly default: number;
@@ -32,9 +37,14 @@ export interface ResolveOptions {
   readonly durationMs?: number;
   readonly threads?: Readonly<Partial<Record<LoadRole, number>>>;
   readonly params?: Readonly<Record<string, number>>;
+  /** Kernels whose locking the mm follows, or `all`. Default: the scenario's. */
+  readonly eras?: readonly string[];
+  /** In place of the scenario's word. */
+  readonly lockDep?: boolean;
+  /** Capabilities in place of the scenario's. */
+  readonly inject?: InjectPlan;
 }
 
-const ERA: Era = 'v5.5';
 export const MAX_SEED = 0xffff_ffff;
 
 /** The cells of a scenario under the given flags: every strategy with every seed. Throws `OdpError` with all that is wrong. */
@@ -42,28 +52,43 @@ export function resolveCells(loaded: LoadedScenario, options: ResolveOptions = {
   const registry = options.registry ?? STRATEGIES;
   const issues: Issue[] = [];
   const strategies = selectStrategies(options.strategies ?? ['all'], registry, issues);
+  const eras = selectEras(options.eras ?? [loaded.scenario.era ?? DEFAULT_ERA], issues);
   const params = selectParams(strategies, options.params ?? {}, issues);
   checkExpectations(loaded, registry, issues);
   if (options.threads !== undefined && Object.keys(options.threads).length > 0 && loaded.scenario.kind === 'litmus')
     issues.push({ code: 'ODP_E_THREADS', message: `the threads of litmus scenario '${loaded.name}' are fixed` });
   const { threads, issues: threadIssues } = threadPlans(loaded, options.threads ?? {});
   issues.push(...threadIssues);
+  const { inject, issues: injectIssues } = resolveInject(loaded, options.inject, threads);
+  const { kill, issues: killIssues } = resolveKill(loaded, threads);
+  issues.push(...injectIssues, ...killIssues);
   const memory = memoryPlan(loaded, threads.length);
-  issues.push(...checkMemory(loaded, memory, threads.length), ...checkRanges(loaded, memory));
+  issues.push(
+    ...checkMemory(loaded, memory, threads.length),
+    ...checkRanges(loaded, memory),
+    ...checkChildren(memory, threads),
+  );
   if (issues.length > 0) throw new OdpError(issues);
 
   const base = basePlan(loaded, memory);
   const plans: CellPlan[] = [];
-  for (const strategy of strategies)
-    for (let n = 0; n < (options.repeat ?? 1); n++)
-      plans.push({
-        ...base,
-        durationMs: options.durationMs ?? base.durationMs,
-        threads,
-        strategy: strategy.name,
-        seed: nthSeed(options.seed ?? 1, n),
-        params: params.get(strategy.name)!,
-      });
+  for (const era of eras)
+    for (const strategy of strategies)
+      for (let n = 0; n < (options.repeat ?? 1); n++)
+        plans.push({
+          ...base,
+          era,
+          durationMs: options.durationMs ?? base.durationMs,
+          threads,
+          strategy: strategy.name,
+          ...(strategy.file === undefined ? {} : { strategyFile: strategy.file }),
+          seed: nthSeed(options.seed ?? 1, n),
+          params: params.get(strategy.name)!,
+          lockDep: options.lockDep ?? loaded.scenario.lockDep === 'on',
+          ...(Object.keys(inject).length === 0 ? {} : { inject }),
+          ...(kill.length === 0 ? {} : { kill }),
+          ...(loaded.scenario.stall === undefined ? {} : { stall: loaded.scenario.stall }),
+        });
   return plans;
 }
 
@@ -73,17 +98,17 @@ export const nthSeed = (seed: number, n: number): number => ((seed - 1 + n) % MA
 function basePlan(
   loaded: LoadedScenario,
   memory: MemoryPlan,
-): Omit<CellPlan, 'strategy' | 'seed' | 'params' | 'threads'> {
+): Omit<CellPlan, 'strategy' | 'strategyFile' | 'seed' | 'params' | 'threads' | 'era'> {
   const { scenario } = loaded;
   // A litmus test forces its order; random delays would only make it slower.
   const perturb = scenario.perturb ?? (scenario.kind === 'load' ? DEFAULT_PERTURB : 'off');
   return {
     scenario: loaded.name,
     kind: scenario.kind,
-    era: ERA,
     durationMs: scenario.duration,
     memory,
     hca: { ...scenario.hca, mrPages: mrPagesOf(loaded) },
+    notifier: scenario.notifier,
     perturb: perturb === 'off' ? null : perturb,
     trace: scenario.trace,
     bounds: scenario.bounds,
@@ -91,6 +116,22 @@ function basePlan(
     evidence: scenario.evidence as Record<string, number>,
     expect: scenario.kind === 'litmus' ? scenario.expect : {},
   };
+}
+
+/** Names to eras, without repeats, in the order asked for. */
+function selectEras(names: readonly string[], issues: Issue[]): readonly Era[] {
+  const chosen = new Set<Era>();
+  for (const name of names) {
+    const era = ERAS.find((candidate) => candidate === name);
+    if (name === 'all') for (const each of ERAS) chosen.add(each);
+    else if (era !== undefined) chosen.add(era);
+    else
+      issues.push({
+        code: 'ODP_E_ERA',
+        message: `no era '${name}'${didYouMean(name, [...ERAS, 'all'])}; there are ${ERAS.join(', ')}`,
+      });
+  }
+  return [...chosen];
 }
 
 /** Names to strategies, without repeats, in the order asked for. */

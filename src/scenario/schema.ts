@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MAX_FRAMES, MAX_MKEYS } from '../hca/device.ts';
+import { ERAS } from '../mm/era.ts';
 import { MAX_FILE_PAGES, MAX_FILES } from '../mm/frame.ts';
 import { MAX_THREADS as MODEL_THREADS } from '../mm/section.ts';
 import { ORACLE_NAMES } from '../oracles/names.ts';
@@ -7,6 +8,7 @@ import { EXPOSURES } from '../trace/counters.ts';
 import { POINT, type PointName } from '../trace/points.ts';
 import { DEFAULT_HCA, DEFAULT_PERTURB, DEFAULT_TRACE, LOAD_BOUNDS } from './defaults.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
+import { injectSchema, killSchema, stallSchema } from './inject.ts';
 import { LOAD_ROLES } from './plan.ts';
 import { parseThreshold, type Threshold } from './threshold.ts';
 
@@ -49,6 +51,7 @@ const threads = z.union([
     pages: pageRange.optional(),
     pauseUs: z.number().min(0).max(1e9).optional().meta({ description: 'Pause after each operation, microseconds.' }),
     mm: z.int().min(0).optional().meta({ description: 'The mm it works on; by default the threads take turns.' }),
+    child: z.int().min(0).optional().meta({ description: 'fork: the mm of the children; no area may be in it.' }),
   }),
 ]);
 
@@ -113,11 +116,21 @@ const common = {
   name: name.optional().meta({ description: "Defaults to the file's name." }),
   description: z.string().min(1),
   hca: hca.prefault({}),
+  notifier: z.enum(['static', 'dynamic']).default('static').meta({
+    description: 'static: subscribed for the whole cell. dynamic: from the first region of a process to its last.',
+  }),
   perturb: perturb.optional(),
   trace: trace.prefault({}),
   bounds: bounds.prefault({}),
   evidence: evidence.default({}),
   thresholds: z.array(threshold).default([]),
+  era: z.enum(ERAS).optional().meta({ description: 'Kernel whose locking the mm follows. Default: v5.5.' }),
+  lockDep: z
+    .enum(['on', 'off'])
+    .default('on')
+    .meta({ description: 'Orders of locks are checked, and cycles in them reported.' }),
+  inject: injectSchema.optional(),
+  stall: stallSchema.optional(),
 };
 
 const areaCommon = {
@@ -144,6 +157,9 @@ export const loadSchema = z.strictObject({
   ...common,
   memory: z.strictObject({
     ...memoryCommon,
+    pressure: count(1e6)
+      .optional()
+      .meta({ description: 'Memory is short: of so many page-table allocations one enters direct reclaim.' }),
     files: z
       .array(z.strictObject({ pages: count(MAX_FILE_PAGES) }))
       .max(MAX_FILES)
@@ -155,9 +171,10 @@ export const loadSchema = z.strictObject({
   }),
   threads: z.partialRecord(z.enum(LOAD_ROLES), threads),
   duration: duration.prefault('5s'),
+  kill: killSchema.optional(),
 });
 
-const step = z.string().regex(/^\S+( \S+){1,2}$/, "must be 'verb target', as in 'madvise A'");
+const step = z.string().regex(/^\S+( \S+){1,3}$/, "must be 'verb target', as in 'madvise A'");
 const oracle = z.enum(ORACLE_NAMES);
 
 export const litmusSchema = z.strictObject({
@@ -166,6 +183,9 @@ export const litmusSchema = z.strictObject({
   memory: z.strictObject({
     ...memoryCommon,
     areas: z.array(z.strictObject({ kind: kindOfArea, file: name.optional(), ...areaCommon })).optional(),
+    pressure: name
+      .optional()
+      .meta({ description: 'Memory is short: page-table allocations enter direct reclaim, which takes this range.' }),
   }),
   files: z.record(name, z.strictObject({ pages: count(MAX_FILE_PAGES) })).default({}),
   ranges: z

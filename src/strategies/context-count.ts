@@ -13,7 +13,7 @@ import * as waitQueueModule from '../sync/wait-queue.ts';
 const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
-const { insertUnderRwsem, removeUnderRwsem, zapOverlaps } = invalidationModule;
+const { insertUnderRwsem, removeUnderRwsem, tryNothingOverlaps, zapOverlaps } = invalidationModule;
 const { add, load } = atomicsModule;
 const { dataRace } = dataRaceModule;
 const { downRead, upRead } = rwSemaphoreModule;
@@ -51,13 +51,17 @@ export const contextCount: Strategy = {
   registerLocks: () => 'read',
   insert: insertUnderRwsem,
   remove: removeUnderRwsem,
-  rangeStart(actor, ctx, _section, start, last) {
+  rangeStart(actor, ctx, _section, start, last, blockable) {
+    // Held until the section is counted: a umem that comes after that has faults that see the count.
+    if (!blockable && !tryNothingOverlaps(actor, ctx, start, last)) return OUTCOME.eagain;
     // Before the walk: a umem that the walk misses is inserted after it, and its faults see the count.
     const count = add(actor, countOf(ctx), 1) + 1;
     // For the trace, which may show the sequence that another section's end is just moving.
     actor.observer.countChanged(actor, NULL_ADDR, count, dataRace(actor.mem, seqOf(ctx)));
-    downRead(actor, ctx.umemRwsem);
-    zapOverlaps(actor, ctx, start, last);
+    if (blockable) {
+      downRead(actor, ctx.umemRwsem);
+      zapOverlaps(actor, ctx, start, last);
+    }
     upRead(actor, ctx.umemRwsem);
     return OUTCOME.ok;
   },

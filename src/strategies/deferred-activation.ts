@@ -5,6 +5,7 @@ import * as outcomeModule from '../mm/outcome.ts';
 import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
+import * as ucontextModule from '../odp/ucontext.ts';
 import * as umemModule from '../odp/umem.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as completionModule from '../sync/completion.ts';
@@ -21,7 +22,9 @@ import * as runningCountModule from './running-count.ts';
 const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
-const { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } = invalidationModule;
+const { firstOverlap, linkUmem, nextOverlap, noteOverlap, tryNothingOverlaps, unlinkUmem, zapUmem } =
+  invalidationModule;
+const { UCONTEXT } = ucontextModule;
 const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 const { add, load, store } = atomicsModule;
 const { COMPLETION, completeAll, waitForCompletionTimeout } = completionModule;
@@ -149,6 +152,18 @@ function rangeStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
   upRead(actor, ctx.umemRwsem);
 }
 
+/**
+ * invalidate_range_start that must not block (v4.19): umem_rwsem is only tried, and the count comes after it, inside it; nothing is
+ * zapped, so nothing may overlap.
+ */
+function rangeStartNonBlock(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
+  if (!tryNothingOverlaps(actor, ctx, start, last)) return false;
+  const running = add(actor, countOf(ctx), 1) + 1;
+  actor.observer.countChanged(actor, NULL_ADDR, running, 0);
+  upRead(actor, ctx.umemRwsem);
+  return true;
+}
+
 /** invalidate_range_end. */
 function rangeEnd(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
   downRead(actor, ctx.umemRwsem);
@@ -196,11 +211,14 @@ export const deferredActivation: Strategy = {
   registerLocks: () => 'none',
   insert,
   remove,
-  rangeStart(actor, ctx, _section, start, last) {
+  rangeStart(actor, ctx, _section, start, last, blockable) {
+    if (!blockable) return rangeStartNonBlock(actor, ctx, start, last) ? OUTCOME.ok : OUTCOME.eagain;
     rangeStart(actor, ctx, start, last);
     return OUTCOME.ok;
   },
   rangeEnd: (actor, ctx, _section, start, last) => rangeEnd(actor, ctx, start, last),
+  /** Counts are raised and never lowered: no fault is let through any more. */
+  release: (actor, ctx, _section, start, last) => rangeStart(actor, ctx, start, last),
   faultBegin: (actor, _ctx, umem) => countedBegin(actor, umem),
   // Active now: whether it was when the sample was taken, nobody asks.
   faultCheck: (actor, _ctx, umem, sample) => isActive(actor, umem) && countedCheck(actor, umem, sample),
@@ -211,10 +229,12 @@ export const deferredActivation: Strategy = {
       : waitForCompletionTimeout(actor, completionOf(umem), timeoutMs),
   faultWake: (actor, _ctx, umem) => countedWake(actor, umem),
   audit(actor, ctx, umem, report) {
-    countedAudit(actor, umem, report);
+    // After release, which nobody takes back, one section more than there are.
+    const released = actor.mem[ctx.addr + UCONTEXT.released];
+    if (released === 0) countedAudit(actor, umem, report);
     if (umem !== NULL_ADDR) return;
     const running = actor.mem[countOf(ctx)];
-    if (running !== 0) report(NULL_ADDR, 'running count of the process', running, 0);
+    if (running !== released) report(NULL_ADDR, 'running count of the process', running, released);
   },
   expected: () => ({
     must: [],

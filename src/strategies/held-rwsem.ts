@@ -1,20 +1,31 @@
 import type { Addr } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
+import * as structModule from '../memory/struct.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
+import * as trylockModule from '../trace/trylock.ts';
 import { privateCount } from './private-count.ts';
 import * as runningCountModule from './running-count.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { NULL_ADDR } = addressModule;
+const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
 const { firstOverlap, linkUmem, unlinkUmem } = invalidationModule;
-const { downRead, downReadTrylock, downWrite, upRead, upWrite } = rwSemaphoreModule;
+const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
+const { downReadTrylock } = trylockModule;
 const { countOverlapsDown, countOverlapsUp } = runningCountModule;
+
+/** The part of struct ib_ucontext_per_mm that is the design's. */
+const PER_MM = defineStruct('ib_ucontext_per_mm', {
+  /** 0: the notifier is about to go. Cleared under the rwsem held for writing, so that no section holds it for reading then. */
+  active: { words: 1, line: true },
+});
+const isActive = (actor: Actor, ctx: Ucontext): boolean => actor.mem[ctx.ext + PER_MM.active] !== 0;
 
 /** add_umem_to_per_mm: W is had only when no section runs. */
 function insert(actor: Actor, ctx: Ucontext, umem: Addr): void {
@@ -49,11 +60,26 @@ export const heldRwsem: Strategy = {
     'The tree is the same at a start and at its end, so they pair without any other handshake. One long section holds up every registration, and the registration every later section of the process; with sections that nest, that is a deadlock.',
   registerLocks: () => 'none',
   keepsOut: true,
+  words: { ...privateCount.words, ucontext: PER_MM.$words },
+  fields: { ...privateCount.fields, ucontext: PER_MM },
+  init(mem, ctx) {
+    mem[ctx.ext + PER_MM.active] = 1;
+  },
   insert,
   remove,
+  /** put_per_mm: a section that starts from here on does not hold the rwsem, as nobody will tell it to let go. */
+  leave(actor, ctx) {
+    downWrite(actor, ctx.umemRwsem);
+    actor.mem[ctx.ext + PER_MM.active] = 0;
+    upWrite(actor, ctx.umemRwsem);
+  },
   rangeStart(actor, ctx, _section, start, last, blockable) {
     if (blockable) downRead(actor, ctx.umemRwsem);
     else if (!downReadTrylock(actor, ctx.umemRwsem)) return OUTCOME.eagain;
+    if (!isActive(actor, ctx)) {
+      upRead(actor, ctx.umemRwsem);
+      return OUTCOME.ok;
+    }
     if (!blockable && firstOverlap(actor, ctx, start, last) !== NULL_ADDR) {
       // No end will come (7608bf40cf24).
       upRead(actor, ctx.umemRwsem);
@@ -63,12 +89,22 @@ export const heldRwsem: Strategy = {
     return OUTCOME.ok;
   },
   rangeEnd(actor, ctx, _section, start, last) {
+    if (!isActive(actor, ctx)) return;
     countOverlapsDown(actor, ctx, start, last, false);
     upRead(actor, ctx.umemRwsem);
   },
-  expected: () => ({
-    must: [],
-    may: [],
-    reason: 'no region is born or removed inside a section; the rwsem serves its writers in turn, so none starves',
-  }),
+  expected: (_era, { nested }) =>
+    nested === true
+      ? {
+          must: [],
+          may: ['deadlock', 'lock-order'],
+          reason:
+            'safe; but the rwsem is not recursive: a section inside a section, or one that waits for a lock of the reverse map, waits behind a registration that waits for the outer one',
+        }
+      : {
+          must: [],
+          may: [],
+          reason:
+            'no region is born or removed inside a section; the rwsem serves its writers in turn, so none starves',
+        },
 };

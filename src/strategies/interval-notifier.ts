@@ -86,6 +86,22 @@ function applyDeferred(actor: Actor, ctx: Ucontext): void {
   }
 }
 
+/** mn_itree_inv_end. */
+function invalidateEnd(actor: Actor, ctx: Ucontext): void {
+  const { mem } = actor;
+  spinLock(actor, lockOf(ctx));
+  const active = --mem[ctx.ext + SUBSCRIPTIONS.activeRanges];
+  const seq = mem[seqOf(ctx)];
+  actor.observer.countChanged(actor, NULL_ADDR, active, seq);
+  const thaws = active === 0 && (seq & 1) !== 0;
+  if (thaws) {
+    store(actor, seqOf(ctx), nextSeq(seq));
+    applyDeferred(actor, ctx);
+  }
+  spinUnlock(actor, lockOf(ctx));
+  if (thaws) wakeUpAll(actor, waitOf(ctx));
+}
+
 /** Mirrors __mmu_interval_notifier_insert. */
 function insert(actor: Actor, ctx: Ucontext, umem: Addr): void {
   const { mem } = actor;
@@ -175,6 +191,7 @@ export const intervalNotifier: Strategy = {
   words: { ucontext: SUBSCRIPTIONS.$words, umem: SUBSCRIPTION.$words, section: 0 },
   fields: { ucontext: SUBSCRIPTIONS, umem: SUBSCRIPTION },
   pins: false,
+  keepsSubscription: true,
   init(mem, ctx) {
     spinLockInit(mem, lockOf(ctx), LOCK_CLASS.mmu_notifier_lock);
     waitQueueInit(mem, waitOf(ctx));
@@ -185,7 +202,7 @@ export const intervalNotifier: Strategy = {
   registerLocks: () => 'none',
   insert,
   remove,
-  rangeStart(actor, ctx, _section, start, last) {
+  rangeStart(actor, ctx, _section, start, last, blockable) {
     const { mem } = actor;
     spinLock(actor, lockOf(ctx));
     mem[ctx.ext + SUBSCRIPTIONS.activeRanges]++;
@@ -193,6 +210,11 @@ export const intervalNotifier: Strategy = {
     if (umem !== NULL_ADDR) store(actor, seqOf(ctx), mem[seqOf(ctx)] | 1);
     const seq = mem[seqOf(ctx)];
     spinUnlock(actor, lockOf(ctx));
+    if (!blockable && umem !== NULL_ADDR) {
+      // The callback would have to sleep (mlx5_ib_invalidate_range): the section is taken back, and gets no end.
+      invalidateEnd(actor, ctx);
+      return OUTCOME.eagain;
+    }
     // Odd: the tree does not change until this section ends, so the walk needs no lock.
     for (; umem !== NULL_ADDR; umem = nextOverlap(actor, umem, start, last)) {
       mutexLock(actor, umemMutex(umem));
@@ -203,20 +225,7 @@ export const intervalNotifier: Strategy = {
     }
     return OUTCOME.ok;
   },
-  rangeEnd(actor, ctx) {
-    const { mem } = actor;
-    spinLock(actor, lockOf(ctx));
-    const active = --mem[ctx.ext + SUBSCRIPTIONS.activeRanges];
-    const seq = mem[seqOf(ctx)];
-    actor.observer.countChanged(actor, NULL_ADDR, active, seq);
-    const thaws = active === 0 && (seq & 1) !== 0;
-    if (thaws) {
-      store(actor, seqOf(ctx), nextSeq(seq));
-      applyDeferred(actor, ctx);
-    }
-    spinUnlock(actor, lockOf(ctx));
-    if (thaws) wakeUpAll(actor, waitOf(ctx));
-  },
+  rangeEnd: invalidateEnd,
   faultBegin(actor, ctx, umem) {
     spinLock(actor, lockOf(ctx));
     const seq = load(actor, ownSeq(umem));

@@ -13,6 +13,7 @@ import * as waitQueueModule from '../sync/wait-queue.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
+import * as injectModule from '../trace/inject.ts';
 import * as pointModule from '../trace/point.ts';
 import * as pointsModule from '../trace/points.ts';
 import * as activeRangesModule from './active-ranges.ts';
@@ -21,7 +22,8 @@ import * as activeRangesModule from './active-ranges.ts';
 const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
-const { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } = invalidationModule;
+const { firstOverlap, linkUmem, nextOverlap, noteOverlap, tryNothingOverlaps, unlinkUmem, zapUmem } =
+  invalidationModule;
 const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
 const { load, store } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
@@ -29,6 +31,7 @@ const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
 const { WAIT_QUEUE, waitOn, waitPrepare, wakeUpAll } = waitQueueModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
+const { CAP, shouldFail } = injectModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
 const {
@@ -132,12 +135,17 @@ function activatePending(actor: Actor, ctx: Ucontext): void {
   upWrite(actor, ctx.umemRwsem);
 }
 
-/** Takes a slot or is counted, and counts each overlapping umem, all in one hold of umem_rwsem: for who holds W it is one step. */
-function start(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
+/**
+ * Takes a slot or is counted, and counts each overlapping umem, all in one hold of umem_rwsem: for who holds W it is one step. False: it
+ * must not block, and would have to; nothing was done.
+ */
+function start(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, blockable: boolean): boolean {
   const { mem } = actor;
-  downRead(actor, ctx.umemRwsem);
+  const refused = shouldFail(actor, CAP.fail_pool);
+  if (blockable) downRead(actor, ctx.umemRwsem);
+  else if (!tryNothingOverlaps(actor, ctx, start, last)) return false;
   lockRanges(actor, ctx);
-  const listed = takeSlot(mem, ctx, ctx.params.size!, start, last);
+  const listed = !refused && takeSlot(mem, ctx, ctx.params.size!, start, last);
   if (!listed) mem[ctx.ext + OVERFLOW]++;
   unlockRanges(actor, ctx);
   if (!listed) count(actor, COUNTER['exposure.poolOverflow']);
@@ -152,6 +160,7 @@ function start(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
     mutexUnlock(actor, umemMutex(u));
   }
   upRead(actor, ctx.umemRwsem);
+  return true;
 }
 
 function end(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
@@ -208,10 +217,8 @@ export const poolOverflow: Strategy = {
   registerLocks: () => 'none',
   insert,
   remove,
-  rangeStart(actor, ctx, _section, first, last) {
-    start(actor, ctx, first, last);
-    return OUTCOME.ok;
-  },
+  rangeStart: (actor, ctx, _section, first, last, blockable) =>
+    start(actor, ctx, first, last, blockable) ? OUTCOME.ok : OUTCOME.eagain,
   rangeEnd: (actor, ctx, _section, first, last) => end(actor, ctx, first, last),
   faultBegin: (actor, _ctx, umem) => load(actor, seqOf(umem)),
   faultCheck: (actor, _ctx, umem, sample) =>
@@ -235,8 +242,8 @@ export const poolOverflow: Strategy = {
     const overflow = mem[ctx.ext + OVERFLOW];
     if (overflow !== 0) report(NULL_ADDR, 'overflow', overflow, 0);
   },
-  expected: (_era, _traits, params) =>
-    params.size === MAX_SLOTS
+  expected: (_era, traits, params) =>
+    params.size === MAX_SLOTS && traits.fails?.includes('fail_pool') !== true
       ? { must: [], may: [], reason: 'each section has a slot: every count is right from birth' }
       : {
           must: [],

@@ -31,7 +31,7 @@ export const privateCount: Strategy = {
   registerLocks: () => 'read',
   insert: insertUnderRwsem,
   remove: removeUnderRwsem,
-  rangeStart: (actor, ctx, _section, start, last) => countedStart(actor, ctx, start, last),
+  rangeStart: (actor, ctx, _section, start, last, blockable) => countedStart(actor, ctx, start, last, blockable),
   rangeEnd: (actor, ctx, _section, start, last) => countedEnd(actor, ctx, start, last, false),
   faultBegin: (actor, _ctx, umem) => countedBegin(actor, umem),
   faultCheck: (actor, _ctx, umem, sample) => countedCheck(actor, umem, sample),

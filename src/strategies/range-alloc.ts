@@ -7,8 +7,9 @@ import * as atomicsModule from '../sync/atomics.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
+import * as injectModule from '../trace/inject.ts';
 import * as activeRangesModule from './active-ranges.ts';
-import { rangePool } from './range-pool.ts';
+import { backOffListed, rangePool } from './range-pool.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
@@ -16,10 +17,12 @@ const { OUTCOME } = outcomeModule;
 const { add } = atomicsModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
-const { backOffOverlaps, COUNTED_SLOTS, lockRanges, MAX_SLOTS, sizeParam, takeSlot, unlockRanges } = activeRangesModule;
+const { CAP, shouldFail } = injectModule;
+const { COUNTED_SLOTS, lockRanges, MAX_SLOTS, sizeParam, takeSlot, unlockRanges } = activeRangesModule;
 
 /** kmalloc(GFP_ATOMIC) and list_add: does not sleep, and may fail. */
 function allocAndList(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
+  if (shouldFail(actor, CAP.failslab)) return false;
   const failEvery = ctx.params.failEvery!;
   if (failEvery !== 0) {
     const nth = (add(actor, at(ctx.ext, COUNTED_SLOTS.allocations), 1) + 1) >>> 0;
@@ -58,12 +61,12 @@ export const rangeAlloc: Strategy = {
       if (!blockable) return OUTCOME.eagain;
       count(actor, COUNTER['exposure.unlistedSection']);
     }
-    backOffOverlaps(actor, ctx, start, last);
-    return OUTCOME.ok;
+    return backOffListed(actor, ctx, start, last, blockable);
   },
-  expected(_era, _traits, params) {
+  expected(_era, traits, params) {
     const { size, failEvery } = params;
-    if (failEvery === 0 && size === MAX_SLOTS)
+    const injected = traits.fails?.includes('failslab') === true;
+    if (failEvery === 0 && size === MAX_SLOTS && !injected)
       return { must: [], may: [], reason: 'every section has a range: as range-pool, and nobody waits in start' };
     // With 1 no section at all is listed: whatever fault falls into one goes through. With more it has to be the right one.
     const never = failEvery === 1;

@@ -5,17 +5,21 @@ import * as outcomeModule from '../mm/outcome.ts';
 import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
+import * as injectModule from '../trace/inject.ts';
 import * as activeRangesModule from './active-ranges.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { NULL_ADDR } = addressModule;
 const { OUTCOME } = outcomeModule;
-const { insertUnderRwsem, removeUnderRwsem } = invalidationModule;
+const { insertUnderRwsem, removeUnderRwsem, tryNothingOverlaps } = invalidationModule;
+const { upRead } = rwSemaphoreModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
+const { CAP, shouldFail } = injectModule;
 const {
   backOffOverlaps,
   BACKED_OFF,
@@ -45,7 +49,8 @@ function tryList(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
 
 /** wait_event(a slot is free), with whatever locks the caller of the notifier holds. */
 function list(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, blockable: boolean): Outcome {
-  if (tryList(actor, ctx, start, last)) return OUTCOME.ok;
+  // Only the first look is made to fail: nobody would wake a sleeper over a pool that nobody uses.
+  if (!shouldFail(actor, CAP.fail_pool) && tryList(actor, ctx, start, last)) return OUTCOME.ok;
   count(actor, COUNTER['exposure.poolFull']);
   if (!blockable) return OUTCOME.eagain;
   for (;;) {
@@ -62,6 +67,17 @@ function unlist(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
   unlockRanges(actor, ctx);
   if (freed) rangesChanged(actor, ctx);
   else count(actor, COUNTER['exposure.ignoredEnd']);
+}
+
+/** The callbacks of a start whose range is listed; one that must not block takes its range back when there is anything to call. */
+export function backOffListed(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, blockable: boolean): Outcome {
+  if (blockable) backOffOverlaps(actor, ctx, start, last);
+  else if (tryNothingOverlaps(actor, ctx, start, last)) upRead(actor, ctx.umemRwsem);
+  else {
+    unlist(actor, ctx, start, last);
+    return OUTCOME.eagain;
+  }
+  return OUTCOME.ok;
 }
 
 /**
@@ -94,8 +110,7 @@ export const rangePool: Strategy = {
   remove: removeUnderRwsem,
   rangeStart(actor, ctx, _section, start, last, blockable) {
     const outcome = list(actor, ctx, start, last, blockable);
-    if (outcome === OUTCOME.ok) backOffOverlaps(actor, ctx, start, last);
-    return outcome;
+    return outcome === OUTCOME.ok ? backOffListed(actor, ctx, start, last, blockable) : outcome;
   },
   rangeEnd: (actor, ctx, _section, start, last) => unlist(actor, ctx, start, last),
   faultBegin: (actor, ctx, umem) => rangesBegin(actor, ctx, umem, slotOver),
@@ -107,9 +122,10 @@ export const rangePool: Strategy = {
     const used = slotsInUse(actor.mem, ctx);
     if (used !== 0) report(NULL_ADDR, 'slots in use', used, 0);
   },
-  expected: () => ({
+  expected: (_era, { nested }) => ({
     must: [],
-    may: [],
+    // Whoever nests sections holds a slot while he waits for the next one.
+    may: nested === true ? ['deadlock'] : [],
     reason:
       'ranges instead of counts: nothing to be unpaired. A start that sleeps for a slot holds none, and no holder needs a lock of his, as long as nobody nests sections',
   }),

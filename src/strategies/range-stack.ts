@@ -7,6 +7,7 @@ import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
 import * as umemModule from '../odp/umem.ts';
+import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
@@ -17,7 +18,8 @@ const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
 const { SECTION } = sectionModule;
-const { insertUnderRwsem, removeUnderRwsem } = invalidationModule;
+const { insertUnderRwsem, removeUnderRwsem, tryNothingOverlaps } = invalidationModule;
+const { upRead } = rwSemaphoreModule;
 const { umemLast, umemStart } = umemModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
@@ -107,9 +109,15 @@ export const rangeStack: Strategy = {
   registerLocks: () => 'none',
   insert: insertUnderRwsem,
   remove: removeUnderRwsem,
-  rangeStart(actor, ctx, section, start, last) {
+  rangeStart(actor, ctx, section, start, last, blockable) {
     listRange(actor, ctx, section);
-    backOffOverlaps(actor, ctx, start, last);
+    if (blockable) backOffOverlaps(actor, ctx, start, last);
+    else if (tryNothingOverlaps(actor, ctx, start, last)) upRead(actor, ctx.umemRwsem);
+    else {
+      unlistRange(actor, ctx, section);
+      rangesChanged(actor, ctx);
+      return OUTCOME.eagain;
+    }
     return OUTCOME.ok;
   },
   rangeEnd(actor, ctx, section) {

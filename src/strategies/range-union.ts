@@ -95,6 +95,14 @@ function invalidateEnd(actor: Actor, ctx: Ucontext): void {
   if (inProgress === 0) wakeUpAll(actor, word(ctx, VM.faultWait));
 }
 
+/** The section is over, or was never begun: the last one lets the tree change. */
+function leaveActive(actor: Actor, ctx: Ucontext): void {
+  spinLock(actor, word(ctx, VM.invalidateLock));
+  const active = --actor.mem[ctx.ext + VM.active];
+  spinUnlock(actor, word(ctx, VM.invalidateLock));
+  if (active === 0) wakeUpAll(actor, word(ctx, VM.slotsWait));
+}
+
 /** Under mmuLock: a section that is in progress may touch first .. last. The union says yes too often, never too seldom. */
 const inUnion = (mem: Memory, ext: Addr, first: number, last: number): boolean =>
   mem[ext + VM.inProgress] > 0 && mem[ext + VM.rangeStart] <= last && mem[ext + VM.rangeLast] >= first;
@@ -139,12 +147,16 @@ export const rangeUnion: Strategy = {
     unlinkUmem(actor, ctx, umem);
     unlockIdle(actor, ctx);
   },
-  rangeStart(actor, ctx, _section, start, last) {
+  rangeStart(actor, ctx, _section, start, last, blockable) {
     spinLock(actor, word(ctx, VM.invalidateLock));
     actor.mem[ctx.ext + VM.active]++;
     spinUnlock(actor, word(ctx, VM.invalidateLock));
     // From here to the end the tree does not change, so it is walked without a lock.
     if (firstOverlap(actor, ctx, start, last) === NULL_ADDR) return OUTCOME.ok;
+    if (!blockable) {
+      leaveActive(actor, ctx);
+      return OUTCOME.eagain;
+    }
     // Before the zap: a fault that commits behind it must find the section in progress. One that checked before holds the umem
     // mutex until it has committed, and the zap, which waits for that, takes its entry away (KVM holds mmu_lock over both).
     invalidateBegin(actor, ctx, start, last);
@@ -153,10 +165,7 @@ export const rangeUnion: Strategy = {
   },
   rangeEnd(actor, ctx, _section, start, last) {
     if (firstOverlap(actor, ctx, start, last) !== NULL_ADDR) invalidateEnd(actor, ctx);
-    spinLock(actor, word(ctx, VM.invalidateLock));
-    const active = --actor.mem[ctx.ext + VM.active];
-    spinUnlock(actor, word(ctx, VM.invalidateLock));
-    if (active === 0) wakeUpAll(actor, word(ctx, VM.slotsWait));
+    leaveActive(actor, ctx);
   },
   // Before the page is got: it must not be older than the sample.
   faultBegin: (actor, ctx) => load(actor, word(ctx, VM.seq)),

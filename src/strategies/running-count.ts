@@ -21,7 +21,7 @@ import * as pointsModule from '../trace/points.ts';
 const { at, NULL_ADDR } = addressModule;
 const { defineStruct } = structModule;
 const { OUTCOME } = outcomeModule;
-const { firstOverlap, nextOverlap, zapUmem } = invalidationModule;
+const { firstOverlap, nextOverlap, tryNothingOverlaps, zapUmem } = invalidationModule;
 const { UMEM, umemMutex } = umemModule;
 const { load, store } = atomicsModule;
 const { COMPLETION, completeAll, reinitCompletion, waitForCompletionTimeout } = completionModule;
@@ -100,10 +100,12 @@ export function countOverlapsDown(actor: Actor, ctx: Ucontext, start: Vpn, last:
   }
 }
 
-/** invalidate_range_start. umem_rwsem is held for the walk, not until the end. */
-export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): Outcome {
-  downRead(actor, ctx.umemRwsem);
-  countOverlapsUp(actor, ctx, start, last);
+/** invalidate_range_start. umem_rwsem is held for the walk, not until the end. One that must not block counts nobody, or is refused. */
+export function countedStart(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, blockable: boolean): Outcome {
+  if (blockable) {
+    downRead(actor, ctx.umemRwsem);
+    countOverlapsUp(actor, ctx, start, last);
+  } else if (!tryNothingOverlaps(actor, ctx, start, last)) return OUTCOME.eagain;
   upRead(actor, ctx.umemRwsem);
   return OUTCOME.ok;
 }

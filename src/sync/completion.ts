@@ -14,13 +14,21 @@ const { nowMs } = clockModule;
 const { CONTROL } = controlModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 
-/** `done`: how many waiters may still pass, or `DONE_ALL`. `waiters` counts those that sleep or are about to. */
+/**
+ * `done`: how many waiters may still pass, or `DONE_ALL`. `waiters` counts those that sleep or are about to, in its lower half; in the upper half,
+ * how many ever did, by which the lost-wakeup oracle knows that nobody has come meanwhile.
+ */
 export const COMPLETION = defineStruct('completion', { done: 1, cls: 1, waiters: 1 });
 
-/** After `completeAll` every waiter passes until the next `reinitCompletion`. */
-const DONE_ALL = 0x7fffffff;
+/** `done` after `completeAll`: every waiter passes until the next `reinitCompletion`. */
+export const COMPLETION_DONE_ALL = 0x7fffffff;
+const DONE_ALL = COMPLETION_DONE_ALL;
 
 const WAITERS = COMPLETION.waiters;
+/** What a waiter adds when it comes; it takes 1 away when it goes. */
+export const ARRIVAL = 0x10001;
+/** Of `waiters`: those that are there. */
+export const PRESENT = 0xffff;
 /** Under control with `--granularity lock`, a wait is one step that waits for `done` to move. */
 const locks = CONTROL.current?.granularity === 'lock' ? CONTROL.current : null;
 
@@ -63,7 +71,7 @@ export const completionDone = (task: Task, c: Addr): boolean => load(task, c) !=
 
 function wake(task: Task, c: Addr, count: number): void {
   // `done` was written before this look, and a waiter counts itself before its sleep looks at `done`: one sees the other.
-  if (locks === null && load(task, (c + WAITERS) as Addr) !== 0) notify(task, c, count);
+  if (locks === null && (load(task, (c + WAITERS) as Addr) & PRESENT) !== 0) notify(task, c, count);
 }
 
 function consume(task: Task, c: Addr): boolean {
@@ -83,7 +91,7 @@ function sleepForCompletion(task: Task, c: Addr, ms: number): boolean {
   const timed = ms !== Number.POSITIVE_INFINITY;
   if (locks !== null) return untilCompleted(locks, task, c, timed);
   const deadline = timed ? nowMs() + ms : ms;
-  add(task, (c + WAITERS) as Addr, 1);
+  add(task, (c + WAITERS) as Addr, ARRIVAL);
   publishWait(task, WAIT.completion, c, c, timed);
   let left = ms;
   let passed = false;

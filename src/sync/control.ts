@@ -1,6 +1,6 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import type { AtomicTable } from './atomics.ts';
-import type { Task } from './task.ts';
+import { HELD, type HeldMode, noteSleep, type Task, WAIT, type WaitKind } from './task.ts';
 
 /**
  * How a step touches its object, which decides what commutes: two reads of one object do, anything else on it does not; a `local`
@@ -118,6 +118,13 @@ export const CONTROL: { readonly current: Control | null } = {
 /** Looks before sleeping: none under control, where only the schedule decides what has happened meanwhile. */
 export const spinLimit = (free: number): number => (CONTROL.current === null ? free : 0);
 
+/** Acquisitions that may sleep (might_sleep). A controlled thread never gets to the slow path, so it is asked on the way in. */
+const SLEEPS: Readonly<Record<number, WaitKind>> = {
+  [OP.mutexLock]: WAIT.mutex,
+  [OP.downRead]: WAIT.rwsemRead,
+  [OP.downWrite]: WAIT.rwsemWrite,
+};
+
 type Fn1<R> = (task: Task, a: Addr) => R;
 type Fn2<R> = (task: Task, a: Addr, v: number) => R;
 type Fn3<R> = (task: Task, a: Addr, expected: number, v: number) => R;
@@ -160,11 +167,24 @@ export function atomicStep3(op: number, fn: Fn3<number>): Fn3<number> {
   };
 }
 
+/** How an operation that may have to wait for a lock then holds it. */
+const ACQUIRED_AS: ReadonlyMap<number, HeldMode> = new Map([
+  [OP.mutexLock, HELD.mutex],
+  [OP.spinLock, HELD.spin],
+  [OP.downRead, HELD.read],
+  [OP.downWrite, HELD.write],
+]);
+
 /** Makes a function of a lock one step, with `--granularity lock`; a trylock that fails has only read. */
 export function lockStep<R>(op: number, fn: Fn1<R>): Fn1<R> {
   const control = CONTROL.current;
   if (control === null || control.granularity === 'atomic') return fn;
+  const mode = ACQUIRED_AS.get(op);
+  const sleeps = SLEEPS[op] ?? WAIT.none;
   return (task, a) => {
+    if (sleeps !== WAIT.none) noteSleep(task, sleeps, a);
+    // Before the step: it is not possible while another holds the lock, and perhaps never again.
+    if (mode !== undefined && task.lockDep !== null) task.lockDep.acquiring(task, a, mode);
     if (!control.begin(task, op, a, 0)) return fn(task, a);
     const value = fn(task, a);
     control.end(task, asNumber(value), OP_INFO[op].access === ACCESS.write && (value as unknown) !== false);

@@ -37,13 +37,17 @@ export {
 } from './completion.ts';
 export { dataRace, dataRaceStore } from './data-race.ts';
 export { LOCK_CLASS, LOCK_CLASSES, type LockClass, lockClassName } from './lock-class.ts';
-export { MUTEX, mutexInit, mutexLock, mutexTrylock, mutexUnlock } from './mutex.ts';
+export { lockMapAcquire, lockMapRelease, PSEUDO, type Pseudo } from './lock-dep.ts';
+export { MUTEX, mutexInit, mutexLock, mutexLockNested, mutexTrylock, mutexUnlock } from './mutex.ts';
 export { relax as cpuRelax } from './relax.ts';
 export {
   downgradeWrite,
   downRead,
+  downReadNested,
   downReadTrylock,
   downWrite,
+  downWriteNested,
+  downWriteNestLock,
   downWriteTrylock,
   RW_SEMAPHORE,
   rwsemInit,
@@ -55,7 +59,8 @@ export {
   upWrite,
 } from './rw-semaphore.ts';
 export { readSeqBegin, readSeqRetry, SEQ_COUNT, seqCountInit, writeSeqBegin, writeSeqEnd } from './seq-count.ts';
-export { SPIN_LOCK, spinLock, spinLockInit, spinTrylock, spinUnlock } from './spin-lock.ts';
+export { seqIsWhole, seqReadChecked, seqRecordInit, seqRecordWords, seqWordAddr, seqWrite } from './seq-record.ts';
+export { SPIN_LOCK, spinLock, spinLockInit, spinLockNested, spinTrylock, spinUnlock } from './spin-lock.ts';
 export { SRCU, srcuAwaited, srcuInit, srcuReadLock, srcuReadUnlock, srcuWords, synchronizeSrcu } from './srcu.ts';
 export {
   createTask,
@@ -64,6 +69,7 @@ export {
   type HeldMode,
   heldAddr,
   heldMode,
+  type LockDep,
   type SyncHooks,
   TASK,
   type Task,

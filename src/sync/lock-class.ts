@@ -20,6 +20,11 @@ export const LOCK_CLASSES = [
   'slab',
   'strategy',
   'mm_all_locks_mutex',
+  'vma_lock',
+  'fs_reclaim',
+  'mmu_notifier_invalidate_range_start',
+  'per_mm',
+  'mkey_cache',
 ] as const;
 export type LockClass = (typeof LOCK_CLASSES)[number];
 

@@ -16,7 +16,7 @@ const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
 const { lockStep, OP } = controlModule;
 const { dataRace } = dataRaceModule;
 const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
-const { HELD, popHeld, pushHeld, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
+const { HELD, popHeld, pushHeld, pushHeldAtOnce, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
 const {
   HANDOFF_AFTER,
   nodePrepare,
@@ -39,6 +39,7 @@ export const MUTEX = defineStruct('mutex', { state: 1, cls: 1, handoff: 1, list:
 const cas = compareExchange;
 const swap = exchange;
 const push = pushHeld;
+const pushAtOnce = pushHeldAtOnce;
 const pop = popHeld;
 const MODE = HELD.mutex;
 
@@ -66,17 +67,23 @@ export const mutexLock = lockStep(OP.mutexLock, (task: Task, lock: Addr): void =
   push(task, lock, MODE);
 });
 
+/** `mutex_lock_nested`: see `spinLockNested`. */
+export function mutexLockNested(task: Task, lock: Addr, subclass: number): void {
+  if (task.lockDep !== null) task.lockDep.subclass = subclass;
+  mutexLock(task, lock);
+}
+
 /** `mutex_trylock`. */
 export const mutexTrylock = lockStep(OP.mutexTrylock, (task: Task, lock: Addr): boolean => {
   if (dataRace(task.mem, (lock + HANDOFF) as Addr) !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) return false;
-  push(task, lock, MODE);
+  pushAtOnce(task, lock, MODE);
   return true;
 });
 
 /** `mutex_unlock`. */
 export const mutexUnlock = lockStep(OP.mutexUnlock, (task: Task, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
-  pop(task, lock, MODE);
+  if (!pop(task, lock, MODE)) return;
   if (swap(task, lock, FREE) === CONTENDED) wakeFirst(task, lock);
 });
 
@@ -89,7 +96,8 @@ function wakeFirst(task: Task, lock: Addr): void {
 }
 
 function mutexLockSlow(task: Task, lock: Addr): void {
-  const { hooks } = task;
+  const { hooks, lockDep } = task;
+  if (lockDep !== null) lockDep.acquiring(task, lock, HELD.mutex);
   const since = hooks === null ? 0 : hooks.contended(task, lock, HELD.mutex);
   if (!overtake(task, lock)) queueForLock(task, lock);
   if (hooks !== null) hooks.acquired(task, lock, HELD.mutex, since);

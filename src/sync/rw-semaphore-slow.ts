@@ -72,6 +72,7 @@ export function wakeReadersAfterDowngrade(task: Task, sem: Addr): void {
 }
 
 function contended(task: Task, sem: Addr, mode: HeldMode): number {
+  if (task.lockDep !== null) task.lockDep.acquiring(task, sem, mode);
   return task.hooks === null ? 0 : task.hooks.contended(task, sem, mode);
 }
 

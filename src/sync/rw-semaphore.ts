@@ -18,7 +18,7 @@ const { downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = 
 const { lockStep, OP } = controlModule;
 const { dataRace } = dataRaceModule;
 const { COUNT } = rwsemCountModule;
-const { HELD, popHeld, pushHeld } = taskModule;
+const { HELD, popHeld, pushHeld, pushHeldAtOnce } = taskModule;
 const { WAIT_LIST, waitListInit } = waitListModule;
 
 /**
@@ -31,6 +31,7 @@ export const RW_SEMAPHORE = defineStruct('rw_semaphore', { count: 1, cls: 1, lis
 const cas = compareExchange;
 const fetchAdd = add;
 const push = pushHeld;
+const pushAtOnce = pushHeldAtOnce;
 const pop = popHeld;
 const MODE_READ = HELD.read;
 const MODE_WRITE = HELD.write;
@@ -55,13 +56,19 @@ export const downRead = lockStep(OP.downRead, (task: Task, sem: Addr): void => {
   push(task, sem, MODE_READ);
 });
 
+/** `down_read_nested`: see `spinLockNested`. */
+export function downReadNested(task: Task, sem: Addr, subclass: number): void {
+  if (task.lockDep !== null) task.lockDep.subclass = subclass;
+  downRead(task, sem);
+}
+
 /** `down_read_trylock`: false when a writer holds it or anybody is queued. Never leaves a trace in the count. */
 export const downReadTrylock = lockStep(OP.downReadTrylock, (task: Task, sem: Addr): boolean => {
   let count = load(task, sem);
   while ((count & READ_BLOCKED) === 0) {
     const found = cas(task, sem, count, count + READER);
     if (found === count) {
-      push(task, sem, MODE_READ);
+      pushAtOnce(task, sem, MODE_READ);
       return true;
     }
     count = found;
@@ -72,7 +79,7 @@ export const downReadTrylock = lockStep(OP.downReadTrylock, (task: Task, sem: Ad
 /** `up_read`. */
 export const upRead = lockStep(OP.upRead, (task: Task, sem: Addr): void => {
   // Off the list first: after the count has dropped a writer may be inside, and is then seen to hold it alone.
-  pop(task, sem, MODE_READ);
+  if (!pop(task, sem, MODE_READ)) return;
   if ((fetchAdd(task, sem, -READER) & WAKE_MASK) === LAST_READER) wakeWaiters(task, sem);
 });
 
@@ -82,16 +89,28 @@ export const downWrite = lockStep(OP.downWrite, (task: Task, sem: Addr): void =>
   push(task, sem, MODE_WRITE);
 });
 
+/** `down_write_nested`: see `spinLockNested`. */
+export function downWriteNested(task: Task, sem: Addr, subclass: number): void {
+  if (task.lockDep !== null) task.lockDep.subclass = subclass;
+  downWrite(task, sem);
+}
+
+/** `down_write_nest_lock`: however many locks of one class, all under `nest`, which the caller holds and every other nester takes first. */
+export function downWriteNestLock(task: Task, sem: Addr, nest: Addr): void {
+  if (task.lockDep !== null) task.lockDep.nest = nest;
+  downWrite(task, sem);
+}
+
 /** `down_write_trylock`: false when anybody holds it or is queued; also while a failed reader has yet to undo its count. */
 export const downWriteTrylock = lockStep(OP.downWriteTrylock, (task: Task, sem: Addr): boolean => {
   if (cas(task, sem, 0, WRITER) !== 0) return false;
-  push(task, sem, MODE_WRITE);
+  pushAtOnce(task, sem, MODE_WRITE);
   return true;
 });
 
 /** `up_write`. */
 export const upWrite = lockStep(OP.upWrite, (task: Task, sem: Addr): void => {
-  pop(task, sem, MODE_WRITE);
+  if (!pop(task, sem, MODE_WRITE)) return;
   // Readers that are counted now have failed and will wake others when they undo that; but one that still spins may enter
   // instead, so the queue is not left to them.
   if ((fetchAdd(task, sem, -WRITER) & WAITERS) !== 0) wakeWaiters(task, sem);
@@ -99,9 +118,9 @@ export const upWrite = lockStep(OP.upWrite, (task: Task, sem: Addr): void => {
 
 /** `downgrade_write`: a writer becomes a reader without letting anybody in between, then lets waiting readers in. */
 export const downgradeWrite = lockStep(OP.downgradeWrite, (task: Task, sem: Addr): void => {
-  pop(task, sem, MODE_WRITE);
+  if (!pop(task, sem, MODE_WRITE)) return;
   const before = fetchAdd(task, sem, READER - WRITER);
-  push(task, sem, MODE_READ);
+  pushAtOnce(task, sem, MODE_READ);
   if ((before & WAITERS) !== 0) wakeReadersAfterDowngrade(task, sem);
 });
 

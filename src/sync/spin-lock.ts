@@ -9,7 +9,7 @@ import * as taskModule from './task.ts';
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, notify, wait } = atomicsModule;
 const { lockStep, OP, spinLimit } = controlModule;
-const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
+const { clearWait, HELD, popHeld, publishWait, pushHeld, pushHeldAtOnce, pushHeldRaw, WAIT } = taskModule;
 
 /** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
 export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1 });
@@ -17,6 +17,8 @@ export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1 });
 const cas = compareExchange;
 const swap = exchange;
 const push = pushHeld;
+const pushAtOnce = pushHeldAtOnce;
+const pushRaw = pushHeldRaw;
 const pop = popHeld;
 const MODE = HELD.spin;
 
@@ -43,28 +45,35 @@ export const spinLock = lockStep(OP.spinLock, (task: Task, lock: Addr): void => 
   push(task, lock, MODE);
 });
 
+/** `spin_lock_nested`: of several locks of one class the one of the given subclass, in an order that the caller knows to be safe. */
+export function spinLockNested(task: Task, lock: Addr, subclass: number): void {
+  if (task.lockDep !== null) task.lockDep.subclass = subclass;
+  spinLock(task, lock);
+}
+
 /** `spin_trylock`. */
 export const spinTrylock = lockStep(OP.spinTrylock, (task: Task, lock: Addr): boolean => {
   if (cas(task, lock, FREE, LOCKED) !== FREE) return false;
-  push(task, lock, MODE);
+  pushAtOnce(task, lock, MODE);
   return true;
 });
 
 /** `spin_unlock`. */
 export const spinUnlock = lockStep(OP.spinUnlock, (task: Task, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
-  pop(task, lock, MODE);
+  if (!pop(task, lock, MODE)) return;
   if (swap(task, lock, FREE) === CONTENDED) notify(task, lock, 1);
 });
 
 /** `raw_spin_lock` for the queues inside locks: as `spinLock`, but it never reaches the hooks. */
 export function rawSpinLock(task: Task, lock: Addr): void {
   if (cas(task, lock, FREE, LOCKED) !== FREE) spinUntilLocked(task, lock);
-  push(task, lock, MODE);
+  pushRaw(task, lock, MODE);
 }
 
 function spinLockSlow(task: Task, lock: Addr): void {
-  const { hooks } = task;
+  const { hooks, lockDep } = task;
+  if (lockDep !== null) lockDep.acquiring(task, lock, HELD.spin);
   const since = hooks === null ? 0 : hooks.contended(task, lock, HELD.spin);
   spinUntilLocked(task, lock);
   if (hooks !== null) hooks.acquired(task, lock, HELD.spin, since);

@@ -61,7 +61,7 @@ export function srcuReadLock(task: Task, s: Addr): number {
 
 /** `srcu_read_unlock` with the index that `srcuReadLock` returned. */
 export function srcuReadUnlock(task: Task, s: Addr, idx: number): void {
-  popHeld(task, s, HELD.srcu);
+  if (!popHeld(task, s, HELD.srcu)) return;
   const count = readers(s, task.tid, idx);
   // Count and mark are one word: either this sees the mark, or the grace period marks a word that is 0 already.
   if (add(task, count, -1) === (SLEEPER | 1)) notify(task, count, 1);

@@ -29,7 +29,7 @@ export const WAIT = {
 export type WaitKind = (typeof WAIT)[keyof typeof WAIT];
 
 /** How a published lock is held; kept in the upper bits of a `held` word. */
-export const HELD = { mutex: 0, spin: 1, read: 2, write: 3, srcu: 4 } as const;
+export const HELD = { mutex: 0, spin: 1, read: 2, write: 3, srcu: 4, map: 5 } as const;
 export type HeldMode = (typeof HELD)[keyof typeof HELD];
 /** A held word is `address | mode << HELD_SHIFT`; arenas end below 2^28 words. */
 export const HELD_SHIFT = 28;
@@ -49,6 +49,10 @@ export const TASK = defineStruct('task', {
   heldCount: 1,
   /** Holds that did not fit `held`; while it is not 0 the thread's holds are not known completely. */
   heldOverflow: 1,
+  /** 1 inside a section that must not sleep (non_block_start); what it slept for all the same, and where. */
+  nonBlockable: 1,
+  sleptFor: 1,
+  sleptOn: 1,
   held: HELD_MAX,
   /** This thread's place in the queue of the lock it sleeps for; written by the threads that wake it, so on a line of its own. */
   waitNode: { words: 5, line: true },
@@ -88,6 +92,28 @@ export interface SyncHooks {
   acquired(task: Task, lock: Addr, mode: HeldMode, since: number): void;
 }
 
+/** The dependency checker of one thread, as the locks reach it: see lock-dep.ts. Each of the calls is about the calling thread. */
+export interface LockDep {
+  /** Subclass of the next lock that is acquired: set by the `...Nested` calls, taken by `acquired`. */
+  subclass: number;
+  /** The lock that keeps apart all who nest locks of the next lock's class; 0: none. As `subclass`. */
+  nest: Addr | 0;
+  /** About to wait for `lock`: whatever this wait could close is said before it may never end. */
+  acquiring(task: Task, lock: Addr, mode: HeldMode): void;
+  /** Has `lock`, as its `n`-th hold. */
+  acquired(task: Task, lock: Addr, mode: HeldMode, n: number): void;
+  /** As `acquired`, for one that did not wait: nothing held before comes before it in an order. */
+  acquiredAtOnce(lock: Addr, n: number): void;
+  /** As `acquired`, for a hold that has no class. */
+  acquiredRaw(n: number): void;
+  /** The `n`-th hold is gone from the middle of the list, of which `count` were there. */
+  removed(n: number, count: number): void;
+  /** A release of what the thread does not hold; it was not done. */
+  notOwner(task: Task, lock: Addr, mode: HeldMode): void;
+  /** Address of a pseudo-lock: see `lockMapAcquire`. */
+  mapAddr(map: number): Addr;
+}
+
 /** A thread as sync/ sees it. One object per thread, of one shape, made at thread start. */
 export interface Task {
   readonly mem: Memory;
@@ -96,13 +122,22 @@ export interface Task {
   /** This thread's `TASK` words. */
   readonly addr: Addr;
   readonly hooks: SyncHooks | null;
+  /** Null: orders are not checked, which costs a lock one load and one compare. */
+  readonly lockDep: LockDep | null;
 }
 
-export const createTask = (mem: Memory, tid: number, addr: Addr, hooks: SyncHooks | null = null): Task => ({
+export const createTask = (
+  mem: Memory,
+  tid: number,
+  addr: Addr,
+  hooks: SyncHooks | null = null,
+  lockDep: LockDep | null = null,
+): Task => ({
   mem,
   tid,
   addr,
   hooks,
+  lockDep,
 });
 
 /**
@@ -111,11 +146,38 @@ export const createTask = (mem: Memory, tid: number, addr: Addr, hooks: SyncHook
  */
 export function publishWait(task: Task, kind: WaitKind, addr: Addr, arg: number, timed: boolean): void {
   const { mem, addr: t } = task;
+  if (mem[t + TASK.nonBlockable] !== 0) noteSleep(task, kind, addr);
   mem[t + TASK.waitAddr] = addr;
   mem[t + TASK.waitArg] = arg;
   mem[t + TASK.waitTimed] = timed ? 1 : 0;
   mem[t + TASK.waitKind] = kind;
   mem[t + TASK.waitEpoch] = (mem[t + TASK.waitEpoch] + 1) | 0;
+}
+
+/** non_block_start. Not nested: a callback calls no other. */
+export function nonBlockBegin(task: Task): void {
+  const { mem, addr: t } = task;
+  mem[t + TASK.sleptFor] = WAIT.none;
+  mem[t + TASK.nonBlockable] = 1;
+}
+
+/** non_block_end. Returns the first sleep since (WAIT), or 0; where it was is in `sleptOn`. */
+export function nonBlockEnd(task: Task): number {
+  const { mem, addr: t } = task;
+  mem[t + TASK.nonBlockable] = 0;
+  return mem[t + TASK.sleptFor];
+}
+
+/**
+ * might_sleep, from the slow paths: a free lock tells nobody that it was not tried. A spin lock does not sleep in the kernel, and gates and
+ * parking are not the protocol's.
+ */
+export function noteSleep(task: Task, kind: WaitKind, addr: Addr): void {
+  const { mem, addr: t } = task;
+  if (mem[t + TASK.nonBlockable] === 0 || mem[t + TASK.sleptFor] !== WAIT.none) return;
+  if (kind === WAIT.spin || kind === WAIT.gate || kind === WAIT.park) return;
+  mem[t + TASK.sleptFor] = kind;
+  mem[t + TASK.sleptOn] = addr;
 }
 
 export function clearWait(task: Task): void {
@@ -132,31 +194,67 @@ export function pushHeld(task: Task, lock: Addr, mode: HeldMode): void {
     mem[t + HELD_FIRST + n] = lock | (mode << SHIFT);
     mem[t + HELD_COUNT] = n + 1;
   } else countOverflow(task);
+  if (task.lockDep !== null) task.lockDep.acquired(task, lock, mode, n);
 }
 
-/** Takes the hold off the list; releases are nearly always last-in first-out. */
-export function popHeld(task: Task, lock: Addr, mode: HeldMode): void {
+/** As `pushHeld`, for a lock that was had without waiting: a trylock, a downgrade. */
+export function pushHeldAtOnce(task: Task, lock: Addr, mode: HeldMode): void {
+  const { mem, addr: t } = task;
+  const n = mem[t + HELD_COUNT];
+  if (n < CAPACITY) {
+    mem[t + HELD_FIRST + n] = lock | (mode << SHIFT);
+    mem[t + HELD_COUNT] = n + 1;
+  } else countOverflow(task);
+  if (task.lockDep !== null) task.lockDep.acquiredAtOnce(lock, n);
+}
+
+/** As `pushHeld`, for what has no class: the queues inside of locks, counts that a deadlock may wait for. */
+export function pushHeldRaw(task: Task, lock: Addr, mode: HeldMode): void {
+  const { mem, addr: t } = task;
+  const n = mem[t + HELD_COUNT];
+  if (n < CAPACITY) {
+    mem[t + HELD_FIRST + n] = lock | (mode << SHIFT);
+    mem[t + HELD_COUNT] = n + 1;
+  } else countOverflow(task);
+  if (task.lockDep !== null) task.lockDep.acquiredRaw(n);
+}
+
+/**
+ * Takes the hold off the list; releases are nearly always last-in first-out. False when the task does not hold it: whoever releases
+ * a lock leaves it alone then.
+ */
+export function popHeld(task: Task, lock: Addr, mode: HeldMode): boolean {
   const { mem, addr: t } = task;
   const word = lock | (mode << SHIFT);
   const top = mem[t + HELD_COUNT] - 1;
-  if (top >= 0 && mem[t + HELD_FIRST + top] === word) mem[t + HELD_COUNT] = top;
-  else removeHeld(task, word);
+  if (top >= 0 && mem[t + HELD_FIRST + top] === word) {
+    mem[t + HELD_COUNT] = top;
+    return true;
+  }
+  return removeHeld(task, word);
 }
 
 function countOverflow(task: Task): void {
   task.mem[task.addr + TASK.heldOverflow]++;
 }
 
-function removeHeld(task: Task, word: number): void {
-  const { mem, addr: t } = task;
+function removeHeld(task: Task, word: number): boolean {
+  const { mem, addr: t, lockDep } = task;
   const n = mem[t + TASK.heldCount];
   for (let i = n - 1; i >= 0; i--) {
     if (mem[t + TASK.held + i] !== word) continue;
     for (let j = i + 1; j < n; j++) mem[t + TASK.held + j - 1] = mem[t + TASK.held + j];
     mem[t + TASK.heldCount] = n - 1;
-    return;
+    if (lockDep !== null) lockDep.removed(i, n);
+    return true;
   }
-  if (mem[t + TASK.heldOverflow] > 0) mem[t + TASK.heldOverflow]--;
+  // A hold that was counted and not listed may be this one.
+  if (mem[t + TASK.heldOverflow] > 0) {
+    mem[t + TASK.heldOverflow]--;
+    return true;
+  }
+  if (lockDep !== null) lockDep.notOwner(task, heldAddr(word), heldMode(word));
+  return false;
 }
 
 /** The address in a `held` word. */

@@ -2,6 +2,7 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as clockModule from './clock.ts';
+import * as completionModule from './completion.ts';
 import * as controlModule from './control.ts';
 import type { Task, WaitKind } from './task.ts';
 import * as taskModule from './task.ts';
@@ -10,10 +11,11 @@ import * as taskModule from './task.ts';
 const { defineStruct } = structModule;
 const { add, load, notify, wait } = atomicsModule;
 const { nowMs } = clockModule;
+const { ARRIVAL, PRESENT } = completionModule;
 const { CONTROL } = controlModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 
-/** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to. */
+/** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to, as in a completion. */
 export const WAIT_QUEUE = defineStruct('wait_queue', { seq: 1, cls: 1, waiters: 1 });
 
 const WAITERS = WAIT_QUEUE.waiters;
@@ -47,7 +49,7 @@ export function waitOn(
   if (load(task, q) !== ticket) return true;
   const timed = timeoutMs !== Number.POSITIVE_INFINITY;
   const deadline = timed ? nowMs() + timeoutMs : timeoutMs;
-  add(task, (q + WAITERS) as Addr, 1);
+  add(task, (q + WAITERS) as Addr, ARRIVAL);
   publishWait(task, kind, q, ticket, timed);
   let left = timeoutMs;
   for (;;) {
@@ -67,7 +69,7 @@ export function wakeUp(task: Task, q: Addr, count: number): void {
   // two sees the other.
   add(task, q, 1);
   if (locks !== null) return;
-  if (load(task, (q + WAITERS) as Addr) !== 0) notify(task, q, count);
+  if ((load(task, (q + WAITERS) as Addr) & PRESENT) !== 0) notify(task, q, count);
 }
 
 /** `wake_up_all`. */

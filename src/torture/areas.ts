@@ -1,8 +1,10 @@
 import type { Vpn } from '../memory/address.ts';
+import { mmRevive } from '../mm/exit.ts';
 import { mmapAnon, mmapFile } from '../mm/mmap.ts';
 import { mmuNotifierRegister } from '../mm/notifier.ts';
 import { OUTCOME, type Outcome } from '../mm/outcome.ts';
 import { extend } from '../mm/truncate.ts';
+import { notifierReopen } from '../odp/subscription.ts';
 import type { AreaPlan } from '../scenario/plan.ts';
 import type { Actor } from '../trace/actor.ts';
 import { randomBelow } from '../trace/random.ts';
@@ -23,8 +25,23 @@ export function setUpMemory(actor: Actor, world: World): void {
     const outcome = mapArea(actor, world, area, area.at, area.at + area.pages - 1);
     if (outcome !== OUTCOME.ok) throw new Error(`area at page ${area.at}: mmap ended with ${outcome}`);
   }
-  // Before any other thread runs: no section can be under way, which is what the kernel takes all locks for.
+  // Before any other thread runs: no section can be under way, which is what the kernel takes all locks for. A dynamic one comes with the
+  // first region.
+  if (world.plan.notifier === 'dynamic') return;
   for (const mm of world.mm.mms) mmuNotifierRegister(actor, mm, 0);
+}
+
+/**
+ * The process of an mm that has exited is followed by another: as the cell began, with no region. Whoever still holds a key of the one
+ * before finds it gone; the caller has deregistered them all.
+ */
+export function reviveMm(actor: Actor, world: World, id: number): void {
+  const mm = world.mm.mms[id]!;
+  for (const area of world.plan.memory.areas)
+    if (area.mm === id) mapArea(actor, world, area, area.at, area.at + area.pages - 1);
+  notifierReopen(actor, world.contexts[id]!);
+  // Last: from here on others may take references, fault and register.
+  mmRevive(actor, mm);
 }
 
 /** A random range inside one of a thread's areas; one object for each thread. */

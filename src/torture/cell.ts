@@ -1,12 +1,13 @@
 import { drainViolations } from '../oracles/report.ts';
-import type { CellResult, CellSink } from '../results/types.ts';
+import type { CellFault, CellResult, CellSink } from '../results/types.ts';
+import { OdpError } from '../scenario/errors.ts';
 import type { CellPlan, Role } from '../scenario/plan.ts';
 import { arenaWords } from '../world/size.ts';
 import { attachWorld, initWorld, type World } from '../world/world.ts';
 import { closePool, dropPool, keepPool, type Pool, takePool } from './pool.ts';
 import { violationRecord } from './record.ts';
 import { cellResult } from './result.ts';
-import { startThreads } from './run.ts';
+import { faultOf, startThreads } from './run.ts';
 import { watchCell } from './watch.ts';
 import { workerUrl } from './worker-url.ts';
 
@@ -51,7 +52,12 @@ async function runInPool(
   options: CellOptions,
 ): Promise<CellResult> {
   const world = attachWorld(plan, pool.buffer);
-  initWorld(world);
+  const unfit = initFault(world);
+  if (unfit !== null) {
+    await dropPool(pool);
+    sink.log('error', `${unfit.kind}: ${unfit.thread}: ${unfit.message}`);
+    return cellResult(world, { durationMs: 0, interrupted: false, fault: unfit, supervisor: null });
+  }
   const run = startThreads(plan, pool, world, options.workerUrl ?? workerUrl);
   const end = await watchCell(run, world, sink, signal, options.startMs ?? START_MS);
   const clean = end.fault === null && end.supervisor?.quiet === true && !pool.broken;
@@ -61,6 +67,17 @@ async function runInPool(
   const result = cellResult(world, end);
   if (clean) await keepPool(pool);
   return result;
+}
+
+/** Prepares the arena; what a user's `init` throws ends the cell as a thread's error does. */
+function initFault(world: World): CellFault | null {
+  try {
+    initWorld(world);
+    return null;
+  } catch (error) {
+    if (error instanceof OdpError) return faultOf('setup', error);
+    throw error;
+  }
 }
 
 /** Whatever was found between the last look and the end of the last thread. */

@@ -4,6 +4,7 @@ import { rawLoad } from '../sync/atomics.ts';
 import { lockClassName } from '../sync/lock-class.ts';
 import { HELD, heldAddr, heldMode, TASK, WAIT } from '../sync/task.ts';
 import { CONTROL, PARK_FINISHED, PARK_TASK, WAITING_OP } from '../trace/park.ts';
+import { isStalled, stallsSeen } from '../trace/stall.ts';
 import type { World } from '../world/world.ts';
 
 export interface HangWatch {
@@ -39,7 +40,9 @@ interface Meters {
  * - time is the watch's own, see `LOOK_MAX_MS` and `TICKLESS`;
  * - one that writes trace records or begins waits is slow, not stuck, for `PATIENCE` bounds;
  * - one that waits is a victim: whoever it waits for is found instead, or the deadlock oracle speaks;
- * - a registration or removal that waits may rightly do so as long as sections leave no gap: the starvation oracle judges that.
+ * - a registration or removal that waits may rightly do so as long as sections leave no gap: the starvation oracle judges that;
+ * - while the scenario keeps a thread at a point (stall.ts), neither it nor anybody who waits is judged: who holds what the others
+ *   wait for may be the one that stands still.
  */
 export function createHangWatch(world: World): HangWatch {
   const { plan, threads } = world;
@@ -52,6 +55,7 @@ export function createHangWatch(world: World): HangWatch {
   let clock = 0;
   let lastLook = performance.now();
   let lastTick = 0;
+  let lastStalls = 0;
   return {
     check(stopping) {
       const now = performance.now();
@@ -59,10 +63,18 @@ export function createHangWatch(world: World): HangWatch {
       clock += Math.min(now - lastLook, LOOK_MAX_MS) * (tick === lastTick ? TICKLESS : 1);
       lastLook = now;
       lastTick = tick;
+      const seen = stallsSeen(world.mem, world.control);
+      const stalled = plan.stall !== undefined && (seen < 0 || seen !== lastStalls);
+      lastStalls = seen;
       let victim = -1;
       for (let tid = 0; tid < threads; tid++) {
         if (moved(world, meters, tid, clock) || isExcused(world, tid, stopping)) continue;
         const waits = waitKind(world, tid) !== WAIT.none;
+        if (stalled && (waits || isStalled(world.mem, world.parkWords[tid]!))) {
+          meters.serialAt[tid] = clock;
+          meters.signAt[tid] = clock;
+          continue;
+        }
         const bound = plan.bounds.hangMs * (waits && !stopping ? PATIENCE : 1);
         const still = clock - Math.max(meters.serialAt[tid]!, meters.signAt[tid]!);
         if (still <= bound && clock - meters.serialAt[tid]! <= plan.bounds.hangMs * PATIENCE) continue;

@@ -1,10 +1,20 @@
 import { createDmaAccess, dmaAccess } from '../hca/dma.ts';
 import { at, type Vpn } from '../memory/address.ts';
+import { collapse } from '../mm/collapse.ts';
+import { punchHole } from '../mm/fallocate.ts';
 import { cpuAccess } from '../mm/fault.ts';
+import { fork } from '../mm/fork.ts';
 import { madviseDontneed } from '../mm/madvise.ts';
+import { migrateRange } from '../mm/migrate.ts';
+import { mprotect } from '../mm/mprotect.ts';
+import { mremap } from '../mm/mremap.ts';
 import { munmap } from '../mm/munmap.ts';
+import { oomReap } from '../mm/oom-reaper.ts';
 import { OUTCOME, type Outcome } from '../mm/outcome.ts';
+import { pagemapScan } from '../mm/pagemap-scan.ts';
+import { reclaimRange } from '../mm/reclaim.ts';
 import { extend, truncate } from '../mm/truncate.ts';
+import { mmput } from '../mm/users.ts';
 import { handlePageFault, prefetchMr } from '../odp/fault-engine.ts';
 import { deregisterMr, registerMr } from '../odp/memory-region.ts';
 import type { LitmusPlan, VerbPlan } from '../scenario/plan.ts';
@@ -82,6 +92,29 @@ function perform(runner: VerbRunner, verb: VerbPlan): Outcome {
     case 'register':
     case 'deregister':
       return registration(runner, verb);
+    case 'punch-hole':
+      return punchHole(actor, world.mm, world.mm.files[verb.file]!, verb.start, verb.last);
+    case 'mprotect':
+      return mprotect(actor, mm, start, last, verb.to === 1);
+    case 'mremap':
+      return mremap(actor, mm, start, last, verb.to as Vpn);
+    case 'fork':
+      return fork(actor, mm, world.mm.mms[verb.to!]!, start, last);
+    case 'reclaim':
+      reclaimRange(actor, mm, start, last);
+      return OUTCOME.ok;
+    case 'migrate':
+      migrateRange(actor, mm, start, last);
+      return OUTCOME.ok;
+    case 'oom-reap':
+      return oomReap(actor, mm, start, last);
+    case 'exit':
+      mmput(actor, mm);
+      return OUTCOME.ok;
+    case 'collapse':
+      return collapse(actor, mm, start, last);
+    case 'pagemap-scan':
+      return pagemapScan(actor, mm, start, last);
     case 'read':
     case 'write':
       return eachPage(verb, (vpn) => cpuAccess(actor, mm, vpn as Vpn, verb.verb === 'write'));

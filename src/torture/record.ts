@@ -11,6 +11,8 @@ import { lockClassName } from '../sync/lock-class.ts';
 import { WAIT } from '../sync/task.ts';
 import { pointName } from '../trace/points.ts';
 import type { World } from '../world/world.ts';
+import { lifetimeDetail } from './record-lifetimes.ts';
+import { lockOrderDetail, lockOrderOf, notOwnerDetail } from './record-locks.ts';
 
 /** Turns what an oracle left in the arena into the record that people and the race log get. Main thread. */
 export function violationRecord(world: World, raw: RawViolation): ViolationRecord {
@@ -40,6 +42,7 @@ export function violationRecord(world: World, raw: RawViolation): ViolationRecor
     ...(oracle === 'counter-underflow' || oracle === 'counter-leak'
       ? { counter: { value: f.value, expected: f.expectedValue, seq: f.seq } }
       : {}),
+    ...lockOrderOf(world, raw),
     detail: detail(world, raw),
     names: plan.threads.map((t) => t.name),
     window: raw.window.map((r) => ({
@@ -97,6 +100,20 @@ function detail(world: World, raw: RawViolation): string {
       return starvation(world, f);
     case 'leak':
       return leak(f);
+    case 'use-after-free':
+    case 'double-free':
+    case 'hw-sw-disagree':
+    case 'dead-key-command':
+    case 'sleep-in-nonblockable':
+      return lifetimeDetail(world, ORACLE_NAMES[f.oracle]!, f);
+    case 'lock-order':
+      return lockOrderDetail(world, raw);
+    case 'unlock-not-owner':
+      return notOwnerDetail(world, raw);
+    case 'lost-wakeup':
+      return lostWakeup(world, raw);
+    case 'torn-read':
+      return `the device took the entry of page ${f.page} of umem ${f.umem} (frame ${f.frame}) and an identity that was stored for another entry: ${identityName(f.expectedIdentity)}`;
     default:
       return deadlock(world, raw);
   }
@@ -124,6 +141,12 @@ function leak(f: Fields): string {
 }
 
 const WAIT_NAMES = Object.fromEntries(Object.entries(WAIT).map(([name, kind]) => [kind, name]));
+
+function lostWakeup(world: World, { chain: [sleep] }: RawViolation): string {
+  if (sleep === undefined) return 'a sleeper was not woken; its record was lost';
+  const name = world.plan.threads[sleep.tid]?.name ?? `thread ${sleep.tid}`;
+  return `${name} sleeps in ${WAIT_NAMES[sleep.kind]} ${lockClassName(world.mem, sleep.addr)}@${sleep.addr} although what it waits for is there, and nobody is about to wake it`;
+}
 
 function deadlock(world: World, raw: RawViolation): string {
   const steps = raw.chain.map(({ tid, kind, addr, on }) => {

@@ -1,14 +1,18 @@
-import type { Strategy } from '../odp/strategy.ts';
+import { ERA_RULES } from '../mm/era.ts';
+import type { Strategy, Traits } from '../odp/strategy.ts';
 import { ORACLE, ORACLE_NAMES, type OracleName } from '../oracles/names.ts';
 import { countOf } from '../oracles/report.ts';
 import { judge } from '../oracles/verdict.ts';
 import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../results/types.ts';
 import type { CellPlan } from '../scenario/plan.ts';
-import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
+import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName, PIPE_BUCKETS } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';
+import { CAPABILITIES, type InjectPlan } from '../trace/inject.ts';
 import { sumContention } from '../trace/lock-hooks.ts';
 import type { World } from '../world/world.ts';
+import { pathOfStrategy } from './strategy-file.ts';
 import type { SupervisorExit } from './supervisor.ts';
+import { killedThreads } from './thread.ts';
 
 /** How a cell ended, besides what stands in its arena. */
 export interface CellEnd {
@@ -61,20 +65,43 @@ export function expectationOf(world: World): CellResult['expected'] {
   const given = plan.expect[plan.strategy];
   const expected =
     given === undefined
-      ? strategy.expected(plan.era, { rmap: hasRmap(plan) }, world.contexts[0]!.params)
+      ? strategy.expected(plan.era, traitsOf(plan), world.contexts[0]!.params)
       : { ...given, reason: `the scenario's own expectation` };
   return {
     must: expected.must as readonly OracleName[],
     may: expected.may as readonly OracleName[],
     reason: expected.reason,
+    ...('none' in expected ? { none: true } : {}),
   };
 }
 
-/** Whether the cell runs sections that hold no mmap_lock. */
-function hasRmap(plan: CellPlan): boolean {
-  if (plan.litmus === null) return plan.threads.some((thread) => thread.role === 'truncate');
-  return plan.litmus.programs.some((program) => program.some(({ verb }) => verb === 'truncate'));
+/** Operations whose sections are driven through the reverse map, and of these the ones that pass a page only once. */
+const RMAP: readonly string[] = ['truncate', 'punch-hole', 'reclaim', 'migrate'];
+const VMA_LOCKED: readonly string[] = ['madvise', 'touch', 'read', 'write'];
+const ALLOCATING: readonly string[] = ['mremap', 'fork'];
+
+/** What the cell does, in words that an expectation may depend on. */
+export function traitsOf(plan: CellPlan): Traits {
+  const does = doings(plan);
+  const any = (names: readonly string[]): boolean => names.some((name) => does.has(name));
+  return {
+    rmap: any(RMAP),
+    onePass: any(RMAP.filter((name) => name !== 'truncate')),
+    vmaLocks: ERA_RULES[plan.era].vmaLocks && any(VMA_LOCKED),
+    nested: plan.memory.pressure !== null && any(ALLOCATING),
+    nonBlockable: any(['oom-reaper', 'oom-reap']),
+    exits: does.has('exit'),
+    ...(plan.inject === undefined ? {} : { fails: Object.keys(plan.inject) }),
+  };
 }
+
+/** Roles of a load, verbs of a litmus. */
+const doings = (plan: CellPlan): ReadonlySet<string> =>
+  new Set(
+    plan.litmus === null
+      ? plan.threads.map(({ role }) => role)
+      : plan.litmus.programs.flatMap((program) => program.map(({ verb }) => verb)),
+  );
 
 const BORN = 'register-in-section';
 const MET = 'register-meets-section';
@@ -132,6 +159,7 @@ export function cellResult(world: World, end: CellEnd): CellResult {
     scenario: plan.scenario,
     kind: plan.kind,
     strategy: plan.strategy,
+    ...(plan.strategyFile === undefined ? {} : { strategyFile: pathOfStrategy(plan.strategyFile) }),
     era: plan.era,
     seed: plan.seed,
     durationMs: Math.round(end.durationMs),
@@ -160,17 +188,48 @@ export function cellResult(world: World, end: CellEnd): CellResult {
       entries: sum(world, COUNTER['audit.entries']),
       incoherentPinned: sum(world, COUNTER['audit.incoherentPinned']),
     },
+    readerPipe: readerPipe(world, violations, end),
+    ...(plan.inject === undefined ? {} : { inject: injected(world, plan.inject) }),
+    ...(plan.stall === undefined ? {} : { stalls: sum(world, COUNTER['thread.stalled']) }),
     records: { kept: sum(world, COUNTER['record.kept']), dropped: sum(world, COUNTER['record.dropped']) },
     ...(plan.litmus === null || orders === undefined ? {} : { orders }),
-    notes: notes(end),
+    notes: notes(world, end),
     ...(end.fault === null ? {} : { fault: end.fault }),
     interrupted: end.interrupted,
   };
 }
 
-function notes(end: CellEnd): string[] {
+/** How often each capability that was asked for made a call fail. */
+const injected = (world: World, plan: InjectPlan): Record<string, number> =>
+  Object.fromEntries(
+    CAPABILITIES.filter((name) => plan[name] !== undefined).map((name) => [
+      name,
+      sum(world, COUNTER[`inject.${name}`]),
+    ]),
+  );
+
+/**
+ * rcutorture's Reader Pipe: device accesses by how many frees of the frame lie between the entry's making and the access. The oracle
+ * `stale-dma` looks at the same two generations by another way, so where both are complete they must agree; that they do not would
+ * be a mistake of ours, and no figure of such a cell could be believed.
+ */
+function readerPipe(world: World, violations: CellResult['violations'], end: CellEnd): number[] {
+  const pipe = Array.from({ length: PIPE_BUCKETS }, (_, i) => sum(world, COUNTER['pipe.0'] + i));
+  const stale = pipe.slice(1).reduce((total, n) => total + n, 0);
+  const seen = violations['stale-dma']?.count ?? 0;
+  if (end.supervisor?.quiet === true && stale !== seen)
+    throw new Error(`the reader pipe has ${stale} accesses beyond bucket 0, stale-dma counted ${seen}`);
+  return pipe;
+}
+
+function notes(world: World, end: CellEnd): string[] {
   const prevented = end.supervisor?.prevented ?? '';
   const why = prevented === '' ? [] : [`the forced order was impossible: ${prevented}`];
+  const killed = killedThreads(world).map(({ tid, name }) => {
+    const after = world.plan.kill?.find((one) => one.tid === tid)?.after ?? 0;
+    return `${name} after ${after} operations`;
+  });
+  if (killed.length > 0) why.push(`killed: ${killed.join(', ')}; leak was not run`);
   if (end.supervisor?.quiet === true) return why;
   if (end.supervisor?.started === false) return ['the cell was stopped before all its threads had started'];
   return [...why, 'leak and the last audit were not run: not every thread came to rest'];

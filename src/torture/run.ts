@@ -7,6 +7,7 @@ import type { World } from '../world/world.ts';
 import type { Pool } from './pool.ts';
 import type { SupervisorExit } from './supervisor.ts';
 import { hrtimeMs, type ThreadExit, type ThreadTask } from './thread.ts';
+import { withStrategyUrl } from './worker-url.ts';
 
 /** The threads of a running cell, as the main thread follows them. */
 export interface Run {
@@ -33,9 +34,12 @@ export function startThreads(plan: CellPlan, pool: Pool, world: World, url: (rol
     wake: () => {},
   };
   const tasks = plan.threads.map(async ({ tid, role, name }) => {
-    const task: ThreadTask = { plan, buffer: pool.buffer, tid, epochMs };
     try {
-      const exit = (await pool.piscina.run(task, { filename: url(role).href })) as ThreadExit | SupervisorExit | null;
+      const entry = url(role).href;
+      const own = plan.strategyFile !== undefined;
+      const task: ThreadTask = { plan, buffer: pool.buffer, tid, epochMs, ...(own ? { entry } : {}) };
+      const filename = own ? withStrategyUrl().href : entry;
+      const exit = (await pool.piscina.run(task, { filename })) as ThreadExit | SupervisorExit | null;
       if (exit?.tid !== tid) throw new TypeError('the thread ended without saying how');
       if (role === 'supervisor') run.supervisor = exit as SupervisorExit;
     } catch (error) {
@@ -54,7 +58,7 @@ export function startThreads(plan: CellPlan, pool: Pool, world: World, url: (rol
 }
 
 /** What killed a thread, from the error that the pool saw. */
-function faultOf(thread: string, error: unknown): CellFault {
+export function faultOf(thread: string, error: unknown): CellFault {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   const text = (typeof message === 'string' && message !== '' ? message : String(error)).split('\n')[0]!;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') return { kind: 'out-of-memory', thread, message: text };

@@ -1,5 +1,6 @@
 import type { Vpn } from '../memory/address.ts';
 import { at } from '../memory/address.ts';
+import { mmExited } from '../mm/exit.ts';
 import { munmap } from '../mm/munmap.ts';
 import { extend } from '../mm/truncate.ts';
 import { deregisterMr } from '../odp/memory-region.ts';
@@ -7,8 +8,10 @@ import { forEachUmem } from '../odp/ucontext.ts';
 import { UMEM } from '../odp/umem.ts';
 import { auditCounters } from '../oracles/counter.ts';
 import { checkDeadlock, createDeadlockWatch, type DeadlockWatch } from '../oracles/deadlock.ts';
+import { auditPageLists } from '../oracles/hw-sw-disagree.ts';
 import { auditInactive } from '../oracles/inactive-while-idle.ts';
 import { auditLeaks } from '../oracles/leak.ts';
+import { checkLostWakeup, createLostWakeupWatch, type LostWakeupWatch } from '../oracles/lost-wakeup.ts';
 import { auditMappings } from '../oracles/stale-mapping.ts';
 import { checkWaitStarvation, createWaitMeters } from '../oracles/starvation.ts';
 import { rawAdd, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
@@ -20,9 +23,9 @@ import { GATE_OUTCOME_NAMES, gateArm, gateOutcome } from '../trace/gate.ts';
 import { CONTROL, PARK_FINISHED, parkAll, parkFinished, release, stopping } from '../trace/park.ts';
 import { POINT } from '../trace/points.ts';
 import type { World } from '../world/world.ts';
-import { mapArea, setUpMemory } from './areas.ts';
+import { mapArea, reviveMm, setUpMemory } from './areas.ts';
 import { createVerbRunner, runVerb, type VerbRunner } from './litmus.ts';
-import { openThread, type RoleCell, startBarrier, type ThreadExit, type ThreadTask } from './thread.ts';
+import { killedThreads, openThread, type RoleCell, startBarrier, type ThreadExit, type ThreadTask } from './thread.ts';
 
 export interface SupervisorExit extends ThreadExit {
   /** A deadlock was named: threads are stuck, and the pool has to be thrown away. */
@@ -41,6 +44,7 @@ const DEADLOCK_MS = 50;
 interface Supervision {
   readonly cell: RoleCell;
   readonly watch: DeadlockWatch;
+  readonly lost: LostWakeupWatch;
   readonly leaked: Set<number>;
   readonly inactive: Set<number>;
   readonly orders: Record<string, number>;
@@ -56,6 +60,7 @@ export function runSupervisor(task: ThreadTask): SupervisorExit {
   const s: Supervision = {
     cell,
     watch: createDeadlockWatch(world.threads),
+    lost: createLostWakeupWatch(world.threads),
     leaked: new Set(),
     inactive: new Set(),
     orders: {},
@@ -80,6 +85,7 @@ function whyPrevented({ cell, watch }: Supervision): string {
 
 /** One look at everybody; false when it named a deadlock. */
 function look(s: Supervision): boolean {
+  checkLostWakeup(s.cell.actor, s.cell.world.oracles, s.lost);
   return !checkDeadlock(s.cell.actor, s.cell.world.oracles, s.watch);
 }
 
@@ -126,6 +132,7 @@ function audit(s: Supervision): void {
 
 function quiescentAudit({ cell, leaked, inactive }: Supervision): void {
   auditMappings(cell.actor, cell.world.oracles);
+  auditPageLists(cell.actor, cell.world.oracles);
   auditCounters(cell.actor, cell.world.oracles, leaked);
   auditInactive(cell.actor, cell.world.oracles, inactive);
   count(cell.actor, COUNTER['audit.done']);
@@ -145,11 +152,11 @@ function settle(s: Supervision): boolean {
   return true;
 }
 
-/** Everybody has finished: a last look, then all regions go, and nothing may be left. */
+/** Everybody has finished: a last look, then all regions go, and nothing may be left; but a killed thread owes nobody anything. */
 function finalAudit(s: Supervision): boolean {
   quiescentAudit(s);
   deregisterAll(s);
-  auditLeaks(s.cell.actor, s.cell.world.oracles);
+  if (killedThreads(s.cell.world).length === 0) auditLeaks(s.cell.actor, s.cell.world.oracles);
   return true;
 }
 
@@ -213,10 +220,15 @@ function resetLitmus(s: Supervision, runner: VerbRunner): void {
   const { actor, world } = s.cell;
   deregisterAll(s);
   for (let i = 0; i < runner.numbers.size; i++) world.mem[world.litmusKeys + i] = 0;
-  for (const area of world.plan.memory.areas) {
-    const last = area.at + area.pages - 1;
-    munmap(actor, world.mm.mms[area.mm]!, area.at as Vpn, last as Vpn);
-    mapArea(actor, world, area, area.at, last);
+  for (const mm of world.mm.mms) {
+    if (mmExited(actor, mm)) {
+      reviveMm(actor, world, mm.id);
+      continue;
+    }
+    // All of it, not only the areas: mremap may have moved some, and a child of a fork has none.
+    munmap(actor, mm, 0 as Vpn, (mm.pages - 1) as Vpn);
+    for (const area of world.plan.memory.areas)
+      if (area.mm === mm.id) mapArea(actor, world, area, area.at, area.at + area.pages - 1);
   }
   for (const file of world.mm.files) extend(actor, world.mm, file, file.maxPages);
 }

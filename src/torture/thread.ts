@@ -2,10 +2,11 @@ import { at } from '../memory/address.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
 import { rawAdd, rawCompareExchange, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
 import { clearWait, publishWait, WAIT } from '../sync/task.ts';
-import { now } from '../trace/actor.ts';
+import { count, now } from '../trace/actor.ts';
+import { COUNTER } from '../trace/counters.ts';
 import { CONTROL, PARK_TASK, parkFinished, parkPoint, stopping } from '../trace/park.ts';
 import { attachThread, type ThreadCell } from '../world/actor.ts';
-import { attachWorld } from '../world/world.ts';
+import { attachWorld, type World } from '../world/world.ts';
 
 /** What travels to a worker: the plan, the arena, and which thread it is. */
 export interface ThreadTask {
@@ -14,6 +15,8 @@ export interface ThreadTask {
   readonly tid: number;
   /** process.hrtime of the cell's start, milliseconds: the zero of its clock. */
   readonly epochMs: number;
+  /** With a user's strategy: the entry of the role, which runs when the strategy is loaded. */
+  readonly entry?: string;
 }
 
 /** What a worker gives back when it ends in order. */
@@ -91,8 +94,14 @@ export function runRole(task: ThreadTask, prepare: (cell: RoleCell) => () => voi
   const { actor, world, thread } = cell;
   const operation = prepare(cell);
   const started = startBarrier(cell);
+  const last = task.plan.kill?.find(({ tid }) => tid === task.tid)?.after ?? Number.POSITIVE_INFINITY;
   if (started) {
-    while (!stopping(world.mem, world.control)) {
+    for (let done = 0; !stopping(world.mem, world.control); done++) {
+      if (done >= last) {
+        // Holds nothing, and cleans up nothing: its regions stay until the supervisor takes all away.
+        count(actor, COUNTER['thread.killed']);
+        break;
+      }
       parkPoint(actor, actor.control, actor.parkWord);
       actor.op = (actor.op + 1) | 0;
       operation();
@@ -108,6 +117,10 @@ export function finishThread({ actor, observer }: ThreadCell): void {
   observer.finished(actor);
   parkFinished(actor, actor.control, actor.parkWord);
 }
+
+/** Threads that the scenario has ended; one that was to end and did not come to it is none. */
+export const killedThreads = ({ plan, f64, counters }: World): readonly ThreadPlan[] =>
+  plan.threads.filter(({ tid }) => f64[counters[tid]! + COUNTER['thread.killed']] !== 0);
 
 /** Below this, a pause is spun: a sleep would take longer. */
 const SPIN_BELOW_US = 100;

@@ -1,11 +1,13 @@
 import { type Addr, NULL_PFN, type Pfn } from '../memory/address.ts';
-import type { Task } from '../sync/task.ts';
+import type { LockDep, Task } from '../sync/task.ts';
 import { HISTOGRAM_DOUBLES, histogramAdd } from './histogram.ts';
+import type { Inject } from './inject.ts';
 import type { Observer } from './observer.ts';
 import type { Perturb } from './perturb.ts';
+import type { Stall } from './stall.ts';
 
 /** Bits of `Actor.mode`: what a point does. 0: nothing, in a few nanoseconds. */
-export const MODE = { trace: 1, perturb: 2, gate: 4, label: 8 } as const;
+export const MODE = { trace: 1, perturb: 2, gate: 4, label: 8, stall: 16 } as const;
 
 /** Takes the points of a controlled run that is recorded: names of what comes next. */
 export interface Labels {
@@ -30,6 +32,10 @@ export interface Actor extends Task {
   readonly control: Addr;
   readonly parkWord: Addr;
   readonly perturb: Perturb | null;
+  /** With `MODE.stall`. */
+  readonly stall: Stall | null;
+  /** What is made to fail in this thread: see inject.ts. */
+  readonly inject: Inject | null;
   readonly observer: Observer;
   /** With `MODE.label`. */
   readonly labels: Labels | null;
@@ -43,12 +49,20 @@ export interface Actor extends Task {
   gupPfn: Pfn;
   gupGeneration: number;
   gupIdentity: number;
+  /** The page-table entry that the last look found (orig_pte of a fault): see mm/page-table.ts. */
+  gupPte: number;
 }
 
 /** What an actor is made from: all of it but what starts at 0. */
-export type ActorInit = Omit<Actor, 'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity' | 'labels'> & {
+export type ActorInit = Omit<
+  Actor,
+  'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity' | 'gupPte' | 'labels' | 'lockDep' | 'stall' | 'inject'
+> & {
   readonly seed: number;
   readonly labels?: Labels | null;
+  readonly lockDep?: LockDep | null;
+  readonly stall?: Stall | null;
+  readonly inject?: Inject | null;
 };
 
 /** Makes a thread's actor. One call site, so that all actors have one shape. */
@@ -57,6 +71,7 @@ export const createActor = (init: ActorInit): Actor => ({
   tid: init.tid,
   addr: init.addr,
   hooks: init.hooks,
+  lockDep: init.lockDep ?? null,
   f64: init.f64,
   counters: init.counters,
   histograms: init.histograms,
@@ -68,6 +83,8 @@ export const createActor = (init: ActorInit): Actor => ({
   control: init.control,
   parkWord: init.parkWord,
   perturb: init.perturb,
+  stall: init.stall ?? null,
+  inject: init.inject ?? null,
   observer: init.observer,
   labels: init.labels ?? null,
   clockOffsetMs: init.clockOffsetMs,
@@ -77,6 +94,7 @@ export const createActor = (init: ActorInit): Actor => ({
   gupPfn: NULL_PFN,
   gupGeneration: 0,
   gupIdentity: 0,
+  gupPte: 0,
 });
 
 /** The cell's clock, milliseconds. */

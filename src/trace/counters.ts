@@ -67,6 +67,54 @@ export const COUNTER_NAMES = [
   'exposure.unlistedSection',
   /** An end whose range was not listed, and that was ignored. */
   'exposure.ignoredEnd',
+  'op.punchHole',
+  'op.mprotect',
+  'op.mremap',
+  'op.fork',
+  'op.copyOnWrite',
+  'op.reclaim',
+  'op.migrate',
+  'op.oomReap',
+  'op.exit',
+  'op.collapse',
+  'op.pagemapScan',
+  /** Reclaim or migration met a page that somebody else refers to. */
+  'fail.pageBusy',
+  /** A non-blockable start was refused: the OOM reaper left that VMA alone. */
+  'exposure.refusedStart',
+  /** A fault met an entry of a page that was being migrated or reclaimed. */
+  'exposure.faultMeetsMigration',
+  /** An allocation inside a section went into direct reclaim. */
+  'exposure.reclaimInSection',
+  'fail.mremap',
+  // how often each capability was made to fail: in the order of CAPABILITIES in inject.ts
+  'inject.failslab',
+  'inject.fail_page_alloc',
+  'inject.fail_trylock',
+  'inject.fail_nonblock',
+  'inject.fail_pool',
+  'inject.fail_command',
+  // rcutorture's Reader Pipe: by how many frees of its frame the entry was late through which the device reached it; the last: more
+  'pipe.0',
+  'pipe.1',
+  'pipe.2',
+  'pipe.3',
+  'pipe.4',
+  'pipe.5',
+  'pipe.6',
+  'pipe.7',
+  'pipe.8',
+  'pipe.9',
+  'pipe.10',
+  // threads that the scenario ended, and stops of threads that it made
+  'thread.killed',
+  'thread.stalled',
+  /** The notifier was subscribed, by the first region of a process. */
+  'exposure.subscribe',
+  /** The notifier was unsubscribed while a section ran. */
+  'exposure.unsubscribeInSection',
+  /** A section ran when the notifier was about to be subscribed. */
+  'exposure.subscribeMeetsSection',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -76,6 +124,9 @@ export const COUNTER = Object.freeze(Object.fromEntries(COUNTER_NAMES.map((name,
   readonly [K in CounterName]: number;
 };
 export const COUNTER_COUNT = COUNTER_NAMES.length;
+
+/** Buckets of the reader pipe: `pipe.0` .. `pipe.10`. */
+export const PIPE_BUCKETS = 11;
 
 /** The exposures as users name them: `exposure.registerInSection` is `register-in-section`. */
 export const EXPOSURES: readonly { readonly counter: CounterName; readonly name: string }[] = COUNTER_NAMES.filter(

@@ -28,6 +28,8 @@ export const CONTROL = defineStruct('control', {
   arrived: { words: 1, line: true },
   /** A word that nobody writes: the place to sleep for a time. */
   sleep: { words: 1, line: true },
+  /** Threads that the scenario has stopped at a point: see stall.ts. */
+  stalls: { words: 1, line: true },
 });
 
 export const stopping = (mem: Memory, control: Addr): boolean => rawLoad(mem, at(control, CONTROL.stop)) !== 0;
@@ -47,6 +49,8 @@ export const PARK_TASK = defineStruct('park_task', {
   start: 1,
   last: 1,
   mm: 1,
+  /** 1 while the scenario has stopped it at a point: see stall.ts. */
+  stalled: 1,
 });
 export const WAITING_OP = { none: 0, register: 1, deregister: 2 } as const;
 

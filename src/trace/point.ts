@@ -5,6 +5,7 @@ import * as gateModule from './gate.ts';
 import * as perturbModule from './perturb.ts';
 import * as pointsModule from './points.ts';
 import * as ringModule from './ring.ts';
+import * as stallModule from './stall.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { count, MODE, now } = actorModule;
@@ -13,6 +14,7 @@ const { GATE_OUTCOME, gateArrive, gateAwaits, gateOpen, gatePass } = gateModule;
 const { perturbAt } = perturbModule;
 const { POINT } = pointsModule;
 const { ringWrite } = ringModule;
+const { stallAt } = stallModule;
 
 /**
  * Marks a named step of the protocol: see POINT_TABLE for the arguments. With everything off it costs one load and a branch.
@@ -27,6 +29,8 @@ function pointOn(actor: Actor, p: number, a: number, b: number, c: number): void
   const { mode } = actor;
   if ((mode & MODE.perturb) !== 0 && perturbAt(actor.mem, actor.perturb!, actor, p))
     count(actor, COUNTER['perturb.delays']);
+  if ((mode & MODE.stall) !== 0 && stallAt(actor, actor.stall!, actor.control, actor.parkWord, p))
+    count(actor, COUNTER['thread.stalled']);
   const step = (mode & MODE.gate) !== 0 ? gateArrive(actor, actor.gate, p) : -1;
   if ((mode & MODE.trace) !== 0) {
     ringWrite(actor.mem, actor.f64, actor.ringHead, actor.ring, actor.ringMask, now(actor), p, a, b, c, actor.op);

@@ -62,6 +62,34 @@ export const POINT_TABLE = [
   ['umem.queueing', ['umem', 'start', 'last']],
   // odp: the end callback has left the tree, and is about to count the section out of the process
   ['process.uncounting', ['start', 'last', '']],
+  // mm: the other invalidators
+  ['punchHole.enter', ['file', 'first', 'last']],
+  ['mprotect.enter', ['start', 'last', 'write']],
+  ['mremap.enter', ['start', 'last', 'to']],
+  ['mremap.moved', ['start', 'last', 'to']],
+  ['fork.enter', ['start', 'last', 'child']],
+  ['fork.copied', ['start', 'last', 'child']],
+  ['reclaim.enter', ['frame', 'page', 'direct']],
+  ['reclaim.done', ['frame', 'freed', '']],
+  ['migrate.enter', ['frame', 'to', '']],
+  ['migrate.done', ['frame', 'to', '']],
+  ['oomReaper.enter', ['start', 'last', '']],
+  ['exit.enter', ['mm', '', '']],
+  ['exit.released', ['mm', '', '']],
+  ['exit.done', ['mm', '', '']],
+  ['collapse.enter', ['start', 'last', '']],
+  ['pagemapScan.enter', ['start', 'last', '']],
+  // trace/inject: a call is made to fail, the thread's n-th of that capability
+  ['inject.failed', ['capability', 'call', '']],
+  // odp: the first region of a process has come, or its last has gone
+  ['notifier.subscribed', ['mm', '', '']],
+  ['notifier.unsubscribed', ['mm', '', '']],
+  // odp, under a known bug: a handler has found its key and not yet counted its use; a zap command is posted after its time; a key is
+  // there before its umem, or has been destroyed before the region was revoked
+  ['umem.found', ['key', 'umem', '']],
+  ['zap.posting', ['umem', 'first', 'last']],
+  ['key.published', ['key', 'umem', '']],
+  ['key.destroyed', ['umem', '', '']],
 ] as const satisfies readonly (readonly [string, readonly string[]])[];
 
 export type PointName = (typeof POINT_TABLE)[number][0];

@@ -1,10 +1,14 @@
 import { type Addr, at } from '../memory/address.ts';
+import { createLockSink } from '../oracles/lock-order.ts';
 import { createObserver, type JudgingObserver } from '../oracles/observer.ts';
+import { createLockDep } from '../sync/lock-dep.ts';
 import { type Actor, createActor, type Labels, MODE } from '../trace/actor.ts';
+import { createInject } from '../trace/inject.ts';
 import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
 import { CONTROL } from '../trace/park.ts';
 import { createPerturb } from '../trace/perturb.ts';
 import { mixSeed } from '../trace/random.ts';
+import { createStall } from '../trace/stall.ts';
 import type { World } from './world.ts';
 
 /** What one thread of a cell works with. */
@@ -33,15 +37,32 @@ export function attachThread(
   { observer = createObserver(world.oracles), control = world.control, labels = null }: ThreadOptions = {},
 ): ThreadCell {
   const { plan } = world;
-  const supervisor = plan.threads[tid]?.role === 'supervisor';
+  const thread = plan.threads[tid];
+  // It makes and takes away what the others work on: nothing fails or stands still in it.
+  const supervisor = thread === undefined || thread.role === 'supervisor';
+  const stalls = plan.stall !== undefined && !supervisor;
   const perturbed = plan.perturb !== null && !supervisor;
   const gated = plan.litmus !== null && plan.litmus.order.length > 0 && !supervisor;
-  const mode = (plan.trace.on ? MODE.trace : 0) | (perturbed ? MODE.perturb : 0) | (gated ? MODE.gate : 0);
+  const mode =
+    (plan.trace.on ? MODE.trace : 0) |
+    (perturbed ? MODE.perturb : 0) |
+    (gated ? MODE.gate : 0) |
+    (stalls ? MODE.stall : 0);
   const actor = createActor({
     mem: world.mem,
     tid,
     addr: world.taskAddr(tid),
     hooks: mode === 0 ? null : TRACE_HOOKS,
+    lockDep:
+      world.lockDep === 0
+        ? null
+        : createLockDep({
+            // The arena itself: `world.mem` may be watched for data races.
+            mem: world.oracles.mem,
+            graph: world.lockDep,
+            held: world.lockDepHeld[tid]!,
+            sink: createLockSink(world.oracles),
+          }),
     f64: world.f64,
     counters: world.counters[tid]!,
     histograms: world.histograms[tid]!,
@@ -53,6 +74,8 @@ export function attachThread(
     control,
     parkWord: world.parkWords[tid]!,
     perturb: perturbed ? createPerturb(plan.perturb!, plan.seed, at(world.control, CONTROL.sleep)) : null,
+    stall: stalls ? createStall(plan.stall!, plan.seed, tid) : null,
+    inject: supervisor ? null : createInject(plan.inject, plan.seed, tid, [thread.role, thread.name], world.inject),
     observer,
     labels,
     clockOffsetMs,

@@ -3,19 +3,22 @@ import { type Addr, at, type Memory } from '../memory/address.ts';
 import { type ArenaLayout, layoutArena, type RegionRequest } from '../memory/arena.ts';
 import { type MmOptions, type MmWorld, mmInit, mmRegions, mmViews } from '../mm/mm.ts';
 import { MAX_THREADS } from '../mm/section.ts';
-import { odpSubscription } from '../odp/invalidation.ts';
+import { faultySteps } from '../odp/steps.ts';
 import type { Strategy } from '../odp/strategy.ts';
+import { odpSubscription } from '../odp/subscription.ts';
 import { mrSlots, type OdpOptions, odpInit, odpRegions, odpViews, type Ucontext } from '../odp/ucontext.ts';
 import { type OracleView, oracleRegions, oracleWords } from '../oracles/view.ts';
 import { type CellPlan, ROLES } from '../scenario/plan.ts';
-import { findStrategy } from '../strategies/index.ts';
-import { TASK } from '../sync/task.ts';
+import { LOCK_DEP, lockDepInit } from '../sync/lock-dep.ts';
+import { HELD_MAX, TASK } from '../sync/task.ts';
 import { COUNTER_COUNT, HISTOGRAM_NAMES } from '../trace/counters.ts';
 import { GATE } from '../trace/gate.ts';
 import { HISTOGRAM_DOUBLES } from '../trace/histogram.ts';
+import { INJECT_WORDS, injectInit } from '../trace/inject.ts';
 import { CONTENTION_DOUBLES } from '../trace/lock-hooks.ts';
 import { CONTROL, PARK_TASK } from '../trace/park.ts';
 import { RECORD, RING_HEAD } from '../trace/ring.ts';
+import { strategyOf } from './strategy-of.ts';
 
 /** Ranges and files that a litmus test may name. */
 export const LITMUS_KEYS = 64;
@@ -33,6 +36,11 @@ export interface World {
   readonly threads: number;
   readonly control: Addr;
   readonly gate: Addr;
+  /** The graph of lock orders, 0 when they are not checked; and by thread the nodes of what it holds. */
+  readonly lockDep: Addr | 0;
+  readonly lockDepHeld: readonly Addr[];
+  /** What is left of the failures to inject. */
+  readonly inject: Addr;
   readonly parkWords: readonly Addr[];
   /** Keys registered by litmus programs, by the number of the range. */
   readonly litmusKeys: Addr;
@@ -62,12 +70,20 @@ interface Sizes {
 
 /** Sizes of everything, from the plan. Throws `RangeError` that names what does not fit. */
 function sizes(plan: CellPlan, given?: Strategy): Sizes {
-  const strategy = given ?? findStrategy(plan.strategy);
+  const strategy = given ?? strategyOf(plan);
   if (strategy === undefined) throw new RangeError(`no strategy '${plan.strategy}'`);
   const threads = plan.threads.length;
   if (threads > MAX_THREADS) throw new RangeError(`${threads} threads, at most ${MAX_THREADS}`);
   const { memory, hca } = plan;
-  const odp: OdpOptions = { mrs: hca.mrs, mms: memory.mms, threads, words: strategy.words, params: plan.params };
+  const odp: OdpOptions = {
+    mrs: hca.mrs,
+    mrPages: hca.mrPages,
+    mms: memory.mms,
+    threads,
+    words: strategy.words,
+    params: plan.params,
+    notifier: plan.notifier ?? 'static',
+  };
   const mkeys = mrSlots(odp);
   if (mkeys > MAX_MKEYS) throw new RangeError(`${hca.mrs} memory regions, at most ${MAX_MKEYS}`);
   if (memory.frames + threads * 16 >= MAX_FRAMES)
@@ -82,6 +98,10 @@ function sizes(plan: CellPlan, given?: Strategy): Sizes {
       vmas: memory.vmas,
       threads,
       extraSectionWords: strategy.words.section,
+      era: plan.era,
+      ...(strategy.mmSteps === undefined ? {} : { steps: strategy.mmSteps }),
+      pressure: memory.pressure,
+      mayExit: mayExit(plan),
     },
     odp,
     hca: {
@@ -92,10 +112,18 @@ function sizes(plan: CellPlan, given?: Strategy): Sizes {
       threads,
       // A power of two, so that head and tail may wrap.
       queue: powerOfTwo(hca.queue),
+      flushes: strategy.odpSteps?.zapFlushes ?? true,
+      statesAreSteps: faultySteps(strategy.odpSteps) !== null,
     },
     oracles: { threads, slots: plan.trace.slots, window: plan.trace.window, entries: mkeys * hca.mrPages },
     ring: powerOfTwo(plan.trace.ring),
   };
+}
+
+/** Whether a process of the cell exits: references to its mm are counted only then. */
+function mayExit({ threads, litmus }: CellPlan): boolean {
+  if (litmus === null) return threads.some(({ role }) => role === 'exit');
+  return [litmus.setup, ...litmus.programs].some((verbs) => verbs.some(({ verb }) => verb === 'exit'));
 }
 
 function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
@@ -110,12 +138,21 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
     ...hcaRegions(s.hca),
     ...odpRegions(s.odp),
     ...oracleRegions(s.oracles),
+    // The graph begins empty in every schedule: what is found depends on nothing but its choices.
+    ...(plan.lockDep === true
+      ? [
+          { name: 'lockdep', words: LOCK_DEP.$words, count: 1, line: true },
+          { name: 'lockdep.held', words: HELD_MAX, count: threads, line: true },
+        ]
+      : []),
     // Figures, from here to the end: nothing in the model depends on them.
     { name: STATISTICS, words: RING_HEAD.$words, count: threads, line: true },
     { name: 'trace.ring', words: s.ring * RECORD.$words, count: threads, line: true },
     { name: 'trace.counters', words: COUNTER_COUNT * 2, count: threads, line: true },
     { name: 'trace.histograms', words: HISTOGRAM_NAMES.length * HISTOGRAM_DOUBLES * 2, count: threads, line: true },
     { name: 'trace.contention', words: CONTENTION_DOUBLES * 2, count: threads, line: true },
+    // Behind the model's words: a controlled run injects by fail-nth alone, which has no shared words.
+    { name: 'trace.inject', words: INJECT_WORDS, count: 1, line: true },
   ];
 }
 
@@ -182,6 +219,9 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?
     threads,
     control,
     gate,
+    lockDep: plan.lockDep === true ? region('lockdep', 0) : 0,
+    lockDepHeld: plan.lockDep === true ? byTid((tid) => region('lockdep.held', tid)) : [],
+    inject: region('trace.inject', 0),
     parkWords,
     litmusKeys: region('litmus.keys', 0),
     counters: byTid((tid) => region('trace.counters', tid) >>> 1),
@@ -195,6 +235,8 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?
 
 /** Prepares a zeroed arena: locks, free lists, strategy. Once for each cell, on one thread, before any other attaches. */
 export function initWorld(world: World): void {
+  if (world.lockDep !== 0) lockDepInit(world.mem, world.lockDep);
+  injectInit(world.mem, world.inject, world.plan.inject);
   mmInit(world.mem, world.mm);
   hcaInit(world.mem, world.hca);
   odpInit(world.mem, world.contexts);

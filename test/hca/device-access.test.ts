@@ -86,6 +86,7 @@ describe('a device access', () => {
       frameGeneration: entryGeneration(entry),
       expectedIdentity: 6,
       foundIdentity: 6,
+      identityTorn: false,
     });
   });
 

@@ -23,6 +23,8 @@ import { counter, createWorld, recordingObserver, traced, vpn, type World } from
 
 function fault(w: World, page: number, write = false): Outcome {
   downRead(w.actor, w.mm.mmapLock);
+  // As though the look at the page table had found nothing.
+  w.actor.gupPte = 0;
   const outcome = handleMmFault(w.actor, w.mm, vpn(page), write);
   upRead(w.actor, w.mm.mmapLock);
   return outcome;

@@ -50,7 +50,7 @@ function keysOf(bed: Bed): number[] {
 }
 /** The designs with a count for each umem have a completion for each umem, too. */
 const faultSleep = ({ name, words }: Strategy): WaitKind =>
-  words.ucontext === 0 || name === 'deferred-activation' ? WAIT.completion : WAIT.waitQueue;
+  words.ucontext === 0 || name === 'deferred-activation' || name === 'held-rwsem' ? WAIT.completion : WAIT.waitQueue;
 /** Designs whose removal waits for the sections that run, and how it sleeps. */
 const REMOVAL_SLEEP: Readonly<Record<string, WaitKind>> = {
   'interval-notifier': WAIT.waitQueue,

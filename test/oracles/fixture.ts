@@ -47,6 +47,9 @@ export interface BedOptions {
   readonly starvationAttempts?: number;
   readonly starvationOpportunities?: number;
   readonly starvationTicks?: number;
+  readonly lockDep?: boolean;
+  /** `dynamic`: the notifier comes with the first region. */
+  readonly notifier?: 'static' | 'dynamic';
   /** The design's parameters. */
   readonly params?: Readonly<Record<string, number>>;
 }
@@ -59,6 +62,8 @@ export function bedPlan(o: BedOptions = {}): CellPlan {
     scenario: 'test',
     kind: 'load',
     strategy: 'given',
+    notifier: o.notifier ?? 'static',
+    lockDep: o.lockDep ?? false,
     era: 'v5.5',
     seed: 1,
     params: o.params ?? {},
@@ -73,6 +78,7 @@ export function bedPlan(o: BedOptions = {}): CellPlan {
         { mm: 0, at: FILE_AT, pages: 16, file: 0, offset: 0, writable: true },
       ],
       vmas: 16,
+      pressure: null,
     },
     hca: { mrs: o.mrs ?? 6, mrPages: 8, queue: o.queue ?? 4, faultTimeoutMs: 0 },
     threads: Array.from({ length: threads }, (_, tid) => {

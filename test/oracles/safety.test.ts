@@ -305,6 +305,7 @@ describe('data-corruption', () => {
       frameGeneration: 1,
       expectedIdentity: -1,
       foundIdentity: POISON,
+      identityTorn: true,
     });
     expect(fired(bed)).toEqual({});
   });

@@ -107,8 +107,8 @@ describe('the oracles', () => {
     expect(ORACLE_NAMES.map((name) => ORACLE[name])).toEqual(ORACLE_NAMES.map((_, i) => i));
   });
 
-  it('are of safety but for three', () => {
-    expect(LIVENESS).toEqual(['starvation', 'deadlock', 'inactive-while-idle']);
+  it('are of safety but for four', () => {
+    expect(LIVENESS).toEqual(['starvation', 'deadlock', 'inactive-while-idle', 'lost-wakeup']);
     expect(ORACLE_NAMES.filter((name) => !isSafety(name))).toEqual(LIVENESS);
   });
 });

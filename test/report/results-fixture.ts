@@ -32,6 +32,7 @@ export const cellResult = (overrides: Partial<CellResult> = {}): CellResult => (
   latencyNs: { fault: FAULTS, section: NONE, register: NONE, deregister: NONE },
   locks: [{ name: 'umem_rwsem', mode: 'W', contentions: 12, waitNs: { total: 6e6, mean: 5e5, max: 2e6 } }],
   audits: { done: 8, skipped: 1, entries: 64, incoherentPinned: 0 },
+  readerPipe: [9000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
   records: { kept: 0, dropped: 0 },
   notes: [],
   interrupted: false,

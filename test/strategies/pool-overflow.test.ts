@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keyIndex } from '../../src/hca/device.ts';
+import { POISON } from '../../src/mm/frame.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { poolOverflow } from '../../src/strategies/pool-overflow.ts';
 import { WAIT } from '../../src/sync/task.ts';
@@ -169,8 +170,8 @@ describe('overflow', () => {
       const keys = [4, 5, 6].map((at) => register(bed, T2, at, 1));
       deregister(bed, T2, keys[which]!);
       sectionEnd(bed, T1);
-      // Nobody has touched the one that left.
-      expect(auditOf(bed, keys[which]!)).toEqual({ [ACTIVE]: 0 });
+      // Nobody has touched the one that left: its words are as they were freed.
+      expect(auditOf(bed, keys[which]!)).toEqual({ 'running count': POISON });
       const left = keys.filter((_, i) => i !== which);
       for (const key of left) {
         expect(auditOf(bed, key)).toEqual({});

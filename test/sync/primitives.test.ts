@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PRESENT } from '../../src/sync/completion.ts';
 import {
   COMPLETION,
   complete,
@@ -91,7 +92,7 @@ describe('completion', () => {
     expect(waitForCompletionTimeout(task, AT.completion, 1)).toBe(false);
     expect(completionDone(task, AT.completion)).toBe(false);
     expect(waitOf(mem, 0).kind).toBe(WAIT.none);
-    expect(mem[AT.completion + COMPLETION.waiters]).toBe(0);
+    expect(mem[AT.completion + COMPLETION.waiters] & PRESENT).toBe(0);
   });
 
   it('once completed for all it stays so, also past another complete, until it is armed again', () => {
@@ -121,7 +122,7 @@ describe('wait queue', () => {
     waitQueueInit(mem, AT.queue);
     const epoch = mem[AT.task(0) + TASK.waitEpoch];
     expect(waitOn(task, AT.queue, waitPrepare(task, AT.queue), 2, WAIT.idle)).toBe(false);
-    expect(mem[AT.queue + WAIT_QUEUE.waiters]).toBe(0);
+    expect(mem[AT.queue + WAIT_QUEUE.waiters] & PRESENT).toBe(0);
     expect(waitOf(mem, 0)).toEqual({ kind: WAIT.none, addr: AT.queue, timed: true });
     expect(mem[AT.task(0) + TASK.waitEpoch]).not.toBe(epoch);
   });

@@ -23,7 +23,7 @@ describe('names', () => {
     names.forEach((name, i) => {
       expect(POINT[name]).toBe(i);
       expect(pointName(i)).toBe(name);
-      expect(name).toMatch(/^(none|[a-z]+\.[a-zA-Z0-9]+)$/);
+      expect(name).toMatch(/^(none|[a-z][a-zA-Z]*\.[a-zA-Z0-9]+)$/);
     });
     expect(pointName(POINT_COUNT)).toBe('none');
     for (const [, args] of POINT_TABLE) expect(args.length === 0 || args.length === 3).toBe(true);

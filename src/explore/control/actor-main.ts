@@ -43,6 +43,6 @@ async function threadOf({ spec, tid }: ActorData, mem: Memory): Promise<SubjectT
       return programThread(spec.url, mem, tid);
     case 'litmus':
       // Loaded when it is wanted: a user's program needs nothing of the model.
-      return (await import('../subject/litmus-thread.ts')).litmusThread(spec.plan, mem, tid, stepper);
+      return (await import('../subject/litmus-thread.ts')).openLitmusThread(spec.plan, mem, tid, stepper);
   }
 }

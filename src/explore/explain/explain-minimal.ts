@@ -1,4 +1,5 @@
 import type { CellPlan, VerbPlan } from '../../scenario/plan.ts';
+import { loadStrategyOf } from '../../torture/strategy-file.ts';
 import { type HostOptions, openHost } from '../control/host.ts';
 import { replayTimes } from '../replay/replay.ts';
 import type { HowFound } from '../replay/replay-file.ts';
@@ -42,6 +43,7 @@ const REPLAYS = 20;
 /** Makes a litmus and its schedule small, and writes it down; null when its schedule does not show the finding again. */
 export async function minimalLitmus(input: MinimalInput): Promise<MinimalLitmus | null> {
   const { options, budgetMs } = input;
+  await loadStrategyOf(input.plan);
   const begun = performance.now();
   const budget = (until: number, runs: number) => ({ runs, until: begun + budgetMs * until });
   const whole = { plan: input.plan, ...input.found, cut: [] };

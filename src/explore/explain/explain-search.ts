@@ -1,6 +1,8 @@
 import { parseScenario } from '../../scenario/load.ts';
 import type { CellPlan } from '../../scenario/plan.ts';
 import { resolveCells } from '../../scenario/resolve.ts';
+import { STRATEGIES } from '../../strategies/index.ts';
+import { strategyOf } from '../../world/strategy-of.ts';
 import type { HostOptions } from '../control/host.ts';
 import { Pool } from '../pipeline/coordinator.ts';
 import { Pipeline, type PipelineFound, type PipelineState, startState } from '../pipeline/pipeline.ts';
@@ -46,10 +48,13 @@ export interface Hit {
 export function litmusCell(
   yaml: string,
   name: string,
-  of: { readonly strategy: string; readonly params: Readonly<Record<string, number>> },
+  of: Pick<CellPlan, 'strategy' | 'strategyFile' | 'params'>,
 ): CellPlan {
-  const { strategy, params } = of;
-  return resolveCells(parseScenario(yaml, name), { strategies: [strategy], params })[0]!;
+  const { strategy, strategyFile: file, params } = of;
+  // A user's own is loaded by now; it is in no registry but this one.
+  const own = file === undefined ? undefined : strategyOf(of);
+  const registry = own === undefined || file === undefined ? STRATEGIES : [...STRATEGIES, { ...own, file }];
+  return resolveCells(parseScenario(yaml, name), { registry, strategies: [strategy], params })[0]!;
 }
 
 export const startAttempt = (draft: Draft, plan: CellPlan): Attempt => ({

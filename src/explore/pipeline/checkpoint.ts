@@ -33,6 +33,8 @@ const checkpointSchema = z.strictObject({
     z.strictObject({
       name: z.string(),
       strategy: z.string().nullable(),
+      /** Of a user's own. */
+      strategyFile: z.string().exactOptional(),
       /** Of the program's file, or of the plan. */
       hash: z.string(),
       /** A PipelineState; null: not begun. */
@@ -57,6 +59,7 @@ export interface Checkpoint {
   readonly explorations: readonly {
     readonly name: string;
     readonly strategy: string | null;
+    readonly strategyFile?: string;
     readonly hash: string;
     readonly state: PipelineState | null;
   }[];

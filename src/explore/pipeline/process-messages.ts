@@ -1,3 +1,4 @@
+import type { ViolationRecord } from '../../results/types.ts';
 import type { Issue } from '../../scenario/errors.ts';
 import type { HostOptions } from '../control/host.ts';
 import type { RaceReport, RaceTotals } from '../races/race-log.ts';
@@ -133,6 +134,8 @@ export interface Minimized {
   readonly picture: Picture;
   /** Both sides of a data race. */
   readonly race: RaceReport | null;
+  /** The record of a lock-order cycle. */
+  readonly lockOrder: ViolationRecord | null;
   /** All schedules with fewer preemptions were tried. */
   readonly fewest: boolean;
   /** What the schedule was like when it was found. */

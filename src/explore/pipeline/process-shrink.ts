@@ -37,10 +37,12 @@ export function minimize(host: Host, request: OpenRequest, job: ShrinkJob): Mini
   };
   const replay = record(shrunk.finding, shrunk.schedule);
   const picture = drawReplay(engine, subject, replay).picture;
+  // Of the drawing's last run.
+  const lockOrder = subject.lockOrder?.(replay.finding) ?? null;
   const { oracle, object } = replay.finding;
   const race = oracle === DATA_RACE ? captureRace(engine, subject, replay.schedule, object) : null;
   const before = { preemptions: shrunk.before.preemptions, steps: shrunk.before.steps };
-  return { replay, picture, race, before, fewest };
+  return { replay, picture, race, lockOrder, before, fewest };
 }
 
 /** The search by preemptions may have tried all schedules with fewer already; else they are tried now, where that is cheap. */

@@ -5,7 +5,7 @@ import type { Subject, SubjectSpec } from '../subject/subject.ts';
 
 /** The driver's half of a subject. Throws `OdpError` with all that keeps a program from being explored. */
 export async function openSubject(spec: SubjectSpec): Promise<Subject> {
-  if (spec.kind === 'litmus') return (await import('../subject/litmus.ts')).litmusSubject(spec.plan);
+  if (spec.kind === 'litmus') return (await import('../subject/litmus.ts')).openLitmusSubject(spec.plan);
   const program = await load(spec.url);
   const subject = programSubject(nameOfUrl(spec.url), program);
   try {

@@ -47,12 +47,17 @@ export interface Replay {
 }
 
 const count = z.number().int().nonnegative();
+const planSchema = z.looseObject({
+  scenario: z.string(),
+  strategy: z.string(),
+  strategyFile: z.strictObject({ url: z.string().min(1), sha256: z.string() }).optional(),
+});
 const FILE_SCHEMA = z.strictObject({
   odptortureReplay: z.literal(REPLAY_VERSION),
   name: z.string(),
   subject: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('program'), url: z.string().min(1) }),
-    z.strictObject({ kind: z.literal('litmus'), plan: z.looseObject({ scenario: z.string(), strategy: z.string() }) }),
+    z.strictObject({ kind: z.literal('litmus'), plan: planSchema }),
   ]),
   threads: z.array(z.string()).min(1).max(MAX_THREADS),
   granularity: z.enum(['lock', 'atomic']),
@@ -195,18 +200,28 @@ const below = (folder: string, file: string): boolean => {
   return path !== '' && path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path);
 };
 
-/** A program's URL relative to the replay file when both lie below `root`, or the program below the file's folder. */
+/** The URL of what a user has written: a program, or a strategy; null when all is built in. */
+const urlOf = (spec: SubjectSpec): string | null =>
+  spec.kind === 'program' ? spec.url : (spec.plan.strategyFile?.url ?? null);
+
+function withUrl(spec: SubjectSpec, url: string): SubjectSpec {
+  if (spec.kind === 'program') return { ...spec, url };
+  return { ...spec, plan: { ...spec.plan, strategyFile: { ...spec.plan.strategyFile!, url } } };
+}
+
+/** A user's file relative to the replay file when both lie below `root`, or the user's below the replay file's folder. */
 function portable(spec: SubjectSpec, path: string, root: string): SubjectSpec {
-  if (spec.kind !== 'program' || !spec.url.startsWith('file:')) return spec;
-  const program = fileURLToPath(spec.url);
+  const given = urlOf(spec);
+  if (given === null || !given.startsWith('file:')) return spec;
+  const { pathname, search, hash } = new URL(given);
+  const own = fileURLToPath(given);
   const file = resolve(path);
-  if (!below(dirname(file), program) && !(below(root, program) && below(root, file))) return spec;
-  const { pathname, search, hash } = new URL(spec.url);
+  if (!below(dirname(file), own) && !(below(root, own) && below(root, file))) return spec;
   const way = posix.relative(posix.dirname(pathToFileURL(file).pathname), pathname);
-  return { ...spec, url: `${way.startsWith('.') ? '' : './'}${way}${search}${hash}` };
+  return withUrl(spec, `${way.startsWith('.') ? '' : './'}${way}${search}${hash}`);
 }
 
 function located(spec: SubjectSpec, path: string): SubjectSpec {
-  if (spec.kind !== 'program' || !spec.url.startsWith('.')) return spec;
-  return { ...spec, url: new URL(spec.url, pathToFileURL(resolve(path))).href };
+  const url = urlOf(spec);
+  return url?.startsWith('.') === true ? withUrl(spec, new URL(url, pathToFileURL(resolve(path))).href) : spec;
 }

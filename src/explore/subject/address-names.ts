@@ -10,11 +10,11 @@ import { VMA } from '../../mm/vma.ts';
 import { UCONTEXT } from '../../odp/ucontext.ts';
 import { UMEM } from '../../odp/umem.ts';
 import type { CellPlan } from '../../scenario/plan.ts';
-import { findStrategy } from '../../strategies/index.ts';
 import { SRCU } from '../../sync/srcu.ts';
 import { TASK } from '../../sync/task.ts';
 import { rangeNumbers } from '../../torture/litmus.ts';
 import { CONTROL, PARK_TASK } from '../../trace/park.ts';
+import { strategyOf } from '../../world/strategy-of.ts';
 import { layoutWorld } from '../../world/world.ts';
 
 /** Says what lies at a word of its region: object `i`, word `offset` of it. */
@@ -141,7 +141,7 @@ function adapterDescribers(
 }
 
 function driverDescribers(plan: CellPlan): Readonly<Record<string, Describe>> {
-  const fields = findStrategy(plan.strategy)?.fields;
+  const fields = strategyOf(plan)?.fields;
   const own = (struct: AnyStruct | undefined, offset: number): string =>
     struct === undefined ? `strategy word ${offset}` : `${struct.$name} ${field(struct, offset)}`;
   return {

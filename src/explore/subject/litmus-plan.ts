@@ -1,6 +1,7 @@
 import { LINE_WORDS } from '../../memory/address.ts';
 import { alignUp } from '../../memory/struct.ts';
 import type { CellPlan } from '../../scenario/plan.ts';
+import type { InjectPlan } from '../../trace/inject.ts';
 import { CONTROL } from '../../trace/park.ts';
 import { layoutWorld, modelWords } from '../../world/world.ts';
 
@@ -24,8 +25,10 @@ export function exploringPlan(plan: CellPlan): CellPlan {
   if (plan.litmus === null) throw new RangeError(`'${plan.scenario}' is no litmus scenario`);
   const { memory, hca } = plan;
   const filePages = memory.files.reduce((sum, file) => sum + file.pages, 0);
+  const { inject, stall: _, ...rest } = plan;
   return {
-    ...plan,
+    ...rest,
+    ...(inject === undefined ? {} : { inject: withoutDice(inject) }),
     perturb: null,
     trace: { on: false, ring: 1, window: 0, keep: 8, slots: 8 },
     bounds: { ...plan.bounds, starvationAttempts: REFUSALS, starvationOpportunities: OPPORTUNITIES },
@@ -40,6 +43,10 @@ export function exploringPlan(plan: CellPlan): CellPlan {
     litmus: { ...plan.litmus, iterations: 1, order: [] },
   };
 }
+
+/** A schedule depends on nothing but its choices: only `fail-nth`, which counts a thread's own calls, does anything here. */
+const withoutDice = (inject: InjectPlan): InjectPlan =>
+  Object.fromEntries(Object.entries(inject).map(([name, attr]) => [name, { ...attr, probability: 0 }]));
 
 /** Where an explored litmus lies: the cell's arena, and behind it CONTROL words for each program thread. */
 export interface LitmusLayout {

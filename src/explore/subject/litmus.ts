@@ -4,13 +4,17 @@ import { deregisterMr } from '../../odp/memory-region.ts';
 import { forEachUmem } from '../../odp/ucontext.ts';
 import { UMEM } from '../../odp/umem.ts';
 import { auditCounters } from '../../oracles/counter.ts';
+import { auditPageLists } from '../../oracles/hw-sw-disagree.ts';
 import { auditInactive } from '../../oracles/inactive-while-idle.ts';
 import { auditLeaks } from '../../oracles/leak.ts';
 import { drainViolations } from '../../oracles/report.ts';
 import { auditMappings } from '../../oracles/stale-mapping.ts';
+import type { ViolationRecord } from '../../results/types.ts';
 import type { CellPlan } from '../../scenario/plan.ts';
 import { setUpMemory } from '../../torture/areas.ts';
 import { createVerbRunner, runVerb } from '../../torture/litmus.ts';
+import { violationRecord } from '../../torture/record.ts';
+import { loadStrategyOf } from '../../torture/strategy-file.ts';
 import { attachThread, type ThreadCell } from '../../world/actor.ts';
 import { attachWorld, initWorld, type World } from '../../world/world.ts';
 import { addressNames } from './address-names.ts';
@@ -20,6 +24,12 @@ import type { Finding, Subject } from './subject.ts';
 
 /** Steps of one schedule at most; the longest of the shipped litmus tests has a few hundred. */
 export const LITMUS_MAX_STEPS = 3000;
+
+/** The same with the strategy that it needs, which may be a user's own. */
+export async function openLitmusSubject(plan: CellPlan): Promise<Subject> {
+  await loadStrategyOf(plan);
+  return litmusSubject(plan);
+}
 
 /**
  * A litmus scenario under one design, as the driver sees it. One schedule is one iteration: the setup has run once, when the arena
@@ -35,6 +45,14 @@ export function litmusSubject(given: CellPlan): Subject {
     if (driver?.world.mem.buffer !== mem.buffer) driver = attachThread(attachWorld(plan, mem.buffer), programs, 0);
     return driver!;
   };
+  // Of the last schedule.
+  const orders = new Map<string, ViolationRecord>();
+  const drain = (world: World): Finding[] =>
+    drainViolations(world.oracles).map((raw) => {
+      const finding = findingOf(world, raw);
+      if (finding.oracle === 'lock-order') orders.set(finding.object, violationRecord(world, raw));
+      return finding;
+    });
   return {
     name: `${plan.scenario} ${plan.strategy}`,
     threads: programs,
@@ -42,8 +60,9 @@ export function litmusSubject(given: CellPlan): Subject {
     words,
     resetWords,
     setup: (mem) => setUp(driverOf(mem)),
-    check: (mem) => check(driverOf(mem)),
+    check: (mem) => check(driverOf(mem), drain),
     observed: (mem) => drain(driverOf(mem).world),
+    lockOrder: ({ oracle, object }) => (oracle === 'lock-order' ? (orders.get(object) ?? null) : null),
     nameOf: (addr) => nameOf(addr, driver?.world.mem),
   };
 }
@@ -71,17 +90,17 @@ function fillMagazines({ mem, mm, contexts, plan }: World): void {
     }
 }
 
-function drain(world: World): Finding[] {
-  return drainViolations(world.oracles).map((raw) => findingOf(world, raw));
-}
+/** Takes what the oracles have found so far. */
+type Drain = (world: World) => Finding[];
 
 /**
  * The end of a schedule: what the threads' own oracles have found, then the audits of a world at rest. Only when these find nothing are
  * the regions taken away and leaks looked for: a design that is left in the middle of a section would wait for its end.
  */
-function check({ world, actor }: ThreadCell): readonly Finding[] {
+function check({ world, actor }: ThreadCell, drain: Drain): readonly Finding[] {
   const findings = drain(world);
   auditMappings(actor, world.oracles);
+  auditPageLists(actor, world.oracles);
   auditCounters(actor, world.oracles, new Set());
   auditInactive(actor, world.oracles, new Set());
   const audited = drain(world);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { Memory } from '../../memory/address.ts';
 import { realMemory } from '../races/race-memory.ts';
 import { readFrames } from '../races/race-sites.ts';
@@ -9,8 +10,8 @@ import { type ProgramErrorCode, programError } from './program-error.ts';
  * has taken the functions that it needs before.
  */
 export interface Guard {
-  /** Runs a thread's function with the guard up. */
-  run(body: () => unknown, name: string): void;
+  /** Runs a thread's function with the guard up; returns what it returned. */
+  run<T>(body: () => T, name: string): T;
 }
 
 const UNSEEN: ProgramErrorCode = 'ODP_E_PROGRAM_UNSEEN_ATOMICS';
@@ -28,11 +29,17 @@ type Holder = Record<string, unknown>;
 
 interface State {
   up: boolean;
+  readonly trusting: boolean;
   readonly arena: SharedArrayBuffer;
 }
 
-export function guardProgram(mem: Memory): Guard {
-  const state: State = { up: false, arena: realMemory(mem).buffer };
+/** Of this package, as built and as written: oracles that a strategy's hook tells something may look at the clock. */
+const OURS = ['../../', '../../../../src/'].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
+const isOurs = (file: string | undefined): boolean => OURS.some((folder) => file?.startsWith(folder) === true);
+
+/** `calls: 'all'` refuses whoever calls; `theirs` leaves alone what this package itself calls on the way. */
+export function guardProgram(mem: Memory, calls: 'all' | 'theirs' = 'all'): Guard {
+  const state: State = { up: false, trusting: calls === 'theirs', arena: realMemory(mem).buffer };
   for (const name of ATOMICS) guardAtomic(state, name);
   const refuse = (holder: object | undefined, name: string, call: string, why: string): void =>
     replace(holder as Holder | undefined, name, (original) => refused(state, original, call, why));
@@ -49,7 +56,7 @@ export function guardProgram(mem: Memory): Guard {
   return {
     run(body, name) {
       state.up = true;
-      let result: unknown;
+      let result: ReturnType<typeof body>;
       try {
         result = body();
       } finally {
@@ -60,6 +67,7 @@ export function guardProgram(mem: Memory): Guard {
           UNREPEATABLE,
           `thread '${name}' returns a promise: what comes after an await runs outside of every schedule; write a plain function`,
         );
+      return result;
     },
   };
 }
@@ -93,8 +101,10 @@ function replace(holder: Holder | undefined, name: string, make: (original: AnyF
 function refused(state: State, original: AnyFunction, call: string, why: string): AnyFunction {
   return function (this: unknown, ...args: unknown[]) {
     if (!state.up) return original.apply(this, args);
+    const site = callSite();
+    if (state.trusting && isOurs(site?.file)) return original.apply(this, args);
     state.up = false;
-    throw programError(UNREPEATABLE, `${call} in an explored thread: ${why}`, callSite());
+    throw programError(UNREPEATABLE, `${call} in an explored thread: ${why}`, site);
   };
 }
 

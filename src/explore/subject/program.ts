@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { type Addr, LINE_WORDS, type Memory } from '../../memory/address.ts';
 import { OdpError } from '../../scenario/errors.ts';
-import { createTask, TASK, type Task } from '../../sync/task.ts';
+import { lockClassName } from '../../sync/lock-class.ts';
+import { createTask, HELD, type LockDep, TASK, type Task } from '../../sync/task.ts';
 import { userModule } from '../../torture/user-module.ts';
 import { guardProgram } from './program-guard.ts';
 import { checkProgramShape } from './program-shape.ts';
@@ -60,10 +61,49 @@ export async function programThread(url: string, mem: Memory, tid: number): Prom
   const program = await loadProgram(url);
   const body = program.threads[tid]!;
   const name = threadName(program, tid);
-  const task = createTask(mem, tid, taskAddr(program, tid));
-  const act = () => body(task);
+  const owner = createOwnership();
+  const task = createTask(mem, tid, taskAddr(program, tid), null, owner.lockDep);
+  const act = () => {
+    owner.wrong = '';
+    const result: unknown = body(task);
+    if (owner.wrong !== '') throw new Error(owner.wrong);
+    return result;
+  };
   const run = () => guard.run(act, name);
   return { prepare: () => run };
+}
+
+interface Ownership {
+  readonly lockDep: LockDep;
+  /** The first release of a lock that was not held, in words; empty: none. Said at the end: a step that throws would be none. */
+  wrong: string;
+}
+
+/**
+ * Who may release a lock is checked; in which order they are taken is not: the classes of a program's locks are its own, often one for all, and
+ * a search in every order finds the deadlocks themselves.
+ */
+function createOwnership(): Ownership {
+  const none = (): void => {};
+  const owner: Ownership = {
+    wrong: '',
+    lockDep: {
+      subclass: 0,
+      nest: 0,
+      acquiring: none,
+      acquired: none,
+      acquiredAtOnce: none,
+      acquiredRaw: none,
+      removed: none,
+      notOwner(task, lock, mode) {
+        const how = Object.entries(HELD).find(([, m]) => m === mode)?.[0] ?? '';
+        if (owner.wrong === '')
+          owner.wrong = `unlock-not-owner: ${lockClassName(task.mem, lock)}@${lock} (${how}) was released and is not held; it stays as it is`;
+      },
+      mapAddr: () => 0 as Addr,
+    },
+  };
+  return owner;
 }
 
 /** A program as the driver sees it. */

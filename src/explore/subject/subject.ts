@@ -1,4 +1,5 @@
 import type { Memory } from '../../memory/address.ts';
+import type { ViolationRecord } from '../../results/types.ts';
 import type { Sched } from '../control/sched.ts';
 
 /** What a subject is made from, in the driver and again on each of its threads: plain data that travels. */
@@ -33,6 +34,8 @@ export interface Subject {
   check(mem: Memory, sched: Sched): readonly Finding[];
   /** After a schedule that did not come to its end: what was found on the way. */
   observed?(mem: Memory): readonly Finding[];
+  /** After a schedule that showed `finding`: its record with the locks of a lock-order cycle; null for any other finding. */
+  lockOrder?(finding: Finding): ViolationRecord | null;
   /** How a timeline calls the word at `addr`. */
   nameOf(addr: number): string;
 }
