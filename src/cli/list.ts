@@ -10,6 +10,7 @@ import { STRATEGIES } from '../strategies/index.ts';
 import { isStrategyFile, loadStrategy } from '../torture/strategy-file.ts';
 import { EXPOSURES } from '../trace/counters.ts';
 import { POINT_TABLE } from '../trace/points.ts';
+import { VARIANTS } from '../variants/index.ts';
 import { packageRoot, shippedScenarios } from './package-root.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -36,7 +37,17 @@ const ORACLE_TEXT: Readonly<Record<OracleName, string>> = {
   'torn-read': 'a reader of a sequence count accepted words of two different writes',
 };
 
-const TOPICS = ['strategies', 'scenarios', 'oracles', 'exposures', 'points', 'roles', 'verbs', 'metrics'] as const;
+const TOPICS = [
+  'strategies',
+  'variants',
+  'scenarios',
+  'oracles',
+  'exposures',
+  'points',
+  'roles',
+  'verbs',
+  'metrics',
+] as const;
 type Topic = (typeof TOPICS)[number];
 
 type Row = Readonly<Record<string, unknown>>;
@@ -51,6 +62,15 @@ const strategyRow = ({ name, title, origin, reasoning, params }: Strategy): Row 
 
 const ROWS: Readonly<Record<Topic, () => readonly Row[]>> = {
   strategies: () => STRATEGIES.map(strategyRow),
+  variants: () =>
+    VARIANTS.map(({ strategy, base, family, bug, oracles, litmus }) => ({
+      ...strategyRow(strategy),
+      base,
+      family,
+      bug,
+      oracles,
+      litmus,
+    })),
   scenarios: () =>
     shippedScenarios(packageRoot()).map((shipped) => {
       const { name, scenario } = loadScenario(shipped.file);

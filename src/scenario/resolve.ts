@@ -1,6 +1,7 @@
 import { DEFAULT_ERA, ERAS, type Era } from '../mm/era.ts';
 import { STRATEGIES } from '../strategies/index.ts';
 import type { InjectPlan } from '../trace/inject.ts';
+import { findVariant } from '../variants/index.ts';
 import { DEFAULT_PERTURB } from './defaults.ts';
 import { type Issue, OdpError } from './errors.ts';
 import { resolveInject, resolveKill } from './inject.ts';
@@ -145,7 +146,9 @@ export function selectStrategies(
   for (const name of names) {
     if (name === 'all') for (const strategy of registry) chosen.add(strategy);
     else {
-      const strategy = registry.find((candidate) => candidate.name === name);
+      // `all` means the designs; a known bug is asked for by name.
+      const strategy: StrategyInfo | undefined =
+        registry.find((candidate) => candidate.name === name) ?? findVariant(name);
       if (strategy !== undefined) chosen.add(strategy);
       else
         issues.push({

@@ -24,7 +24,8 @@ const CONTEXT = defineStruct('context_count', {
   seq: { words: 1, line: true },
   wait: { words: WAIT_QUEUE.$words, line: true },
 });
-const countOf = (ctx: Ucontext) => at(ctx.ext, CONTEXT.count);
+/** The count's word. */
+export const countOf = (ctx: Ucontext) => at(ctx.ext, CONTEXT.count);
 const seqOf = (ctx: Ucontext) => at(ctx.ext, CONTEXT.seq);
 const waitOf = (ctx: Ucontext) => at(ctx.ext, CONTEXT.wait);
 

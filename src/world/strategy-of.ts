@@ -1,6 +1,7 @@
 import type { Strategy } from '../odp/strategy.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { findStrategy } from '../strategies/index.ts';
+import { findVariant } from '../variants/index.ts';
 
 /**
  * Users' strategies that this thread has loaded, by URL. As the module cache behind it, it only grows: in a thread, a URL means the same
@@ -12,4 +13,6 @@ export const keepStrategy = (url: string, strategy: Strategy): void => void load
 
 /** The strategy of a plan. A user's own has to be loaded into this thread before: see torture/strategy-file.ts. */
 export const strategyOf = (plan: Pick<CellPlan, 'strategy' | 'strategyFile'>): Strategy | undefined =>
-  plan.strategyFile === undefined ? findStrategy(plan.strategy) : loaded.get(plan.strategyFile.url);
+  plan.strategyFile === undefined
+    ? (findStrategy(plan.strategy) ?? findVariant(plan.strategy))
+    : loaded.get(plan.strategyFile.url);
