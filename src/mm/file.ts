@@ -15,8 +15,8 @@ export const FILE = defineStruct('file', {
   maxPages: 1,
   inodeLock: { words: RW_SEMAPHORE.$words, line: true },
   invalidateLock: { words: RW_SEMAPHORE.$words, line: true },
-  /** i_mmap_rwsem and i_mmap. */
-  iMmap: { words: RMAP.$words, line: true },
+  /** i_mmap_rwsem, and i_mmap behind it. */
+  iMmapRwsem: { words: RMAP.$words, line: true },
   xaLock: { words: SPIN_LOCK.$words, line: true },
 });
 
@@ -41,8 +41,8 @@ export const fileView = (id: number, addr: Addr, maxPages: number, pageCache: Ad
   maxPages,
   inodeLock: at(addr, FILE.inodeLock),
   invalidateLock: at(addr, FILE.invalidateLock),
-  iMmap: at(addr, FILE.iMmap),
-  iMmapRwsem: rmapRwsem(at(addr, FILE.iMmap)),
+  iMmap: at(addr, FILE.iMmapRwsem),
+  iMmapRwsem: rmapRwsem(at(addr, FILE.iMmapRwsem)),
   xaLock: at(addr, FILE.xaLock),
   pageCache,
 });

@@ -33,8 +33,8 @@ export const MM = defineStruct('mm', {
   users: { words: 1, line: true },
   /** 1 once exit_mmap is through; back to 0 when the address space is used for another process. */
   exited: 1,
-  /** The root anon_vma. */
-  anonVma: { words: RMAP.$words, line: true },
+  /** The root anon_vma: its rwsem, and its VMAs behind it. */
+  anonVmaLock: { words: RMAP.$words, line: true },
   /** Odd while subscription i is to be called; rises with each subscription and each end of one. */
   subscribed: { words: MAX_SUBSCRIPTIONS, line: true },
 });
@@ -236,7 +236,7 @@ function mmView(id: number, world: MmWorld, options: MmOptions, region: (name: s
     ptl: of('mm.ptl', id * tables),
     ptlShift: shift,
     vmaOf: of('mm.vmaOf', id),
-    anonVma: at(addr, MM.anonVma),
+    anonVma: at(addr, MM.anonVmaLock),
     frames: world.frames,
     world,
     srcu: of('mm.srcu', id),

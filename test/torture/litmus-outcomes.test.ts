@@ -41,13 +41,20 @@ describe('each litmus test on each design', () => {
     const plan = withIterations(shippedPlan(`litmus/${file}`, strategy), ITERATIONS);
     const sink = collectingSink();
     const result = await runCell(plan, sink, forever());
-    expect(result.fault).toBeUndefined();
     expect(result.asExpected, `${result.why} ${JSON.stringify(result.violations)}`).toBe(true);
-    const { must } = plan.expect[strategy]!;
+    const { must, may } = plan.expect[strategy]!;
+    if (may.includes('deadlock') && result.fault?.kind === 'deadlock') {
+      expect(result.violations.deadlock?.count).toBe(1);
+      return;
+    }
+    expect(result.fault).toBeUndefined();
     expect(result.verdict).toBe(must.length > 0 ? 'FAILURE' : 'SUCCESS');
     // In each iteration, not once by luck.
     for (const oracle of must)
-      expect(result.violations[oracle as keyof typeof result.violations]!.count).toBeGreaterThanOrEqual(ITERATIONS);
+      expect(result.violations[oracle as keyof typeof result.violations]!.count).toBeGreaterThanOrEqual(
+        // A cycle of locks is told of once in a cell.
+        oracle === 'lock-order' ? 1 : ITERATIONS,
+      );
     expect(Object.values(result.orders!).reduce((a, b) => a + b, 0)).toBe(ITERATIONS);
     const order = ORDERS[file]?.[strategy];
     if (order !== undefined) expect(result.orders).toEqual({ [order]: ITERATIONS });
