@@ -156,8 +156,12 @@ export function odpInit(mem: Memory, contexts: readonly Ucontext[]): void {
   });
 }
 
-/** The design's own words mean something: its notifier is subscribed. For audits of a quiet system. */
-export const isSubscribed = (mem: Memory, ctx: Ucontext): boolean => (mem[ctx.addr + UCONTEXT.life] & 1) !== 0;
+/**
+ * The design's own words mean something: its notifier is subscribed, and the process has not exited. Once it is off the list at exit, the
+ * ends of the sections that were running are not told any more, so that counts stay as they were. For audits of a quiet system.
+ */
+export const isSubscribed = (mem: Memory, ctx: Ucontext): boolean =>
+  (mem[ctx.addr + UCONTEXT.life] & 1) !== 0 && mem[ctx.addr + UCONTEXT.released] === 0;
 
 export const umemAddr = (ctx: Ucontext, index: number): Addr => at(ctx.umems, index * ctx.umemStride);
 

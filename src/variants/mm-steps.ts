@@ -40,7 +40,7 @@ export const unlinkedFirst = variant({
     '751efd8610d3 (v3.9), d34883d4e35c "mm: mmu_notifier: re-fix freed page still mapped in secondary MMU" (v3.10)',
   family: 'publish/act order',
   bug: '21',
-  oracles: ['stale-dma', 'stale-mapping', 'data-corruption'],
+  oracles: ['entry-in-section', 'stale-dma', 'stale-mapping', 'data-corruption'],
   litmus: 'exit-against-reclaim',
   replaces: { mmSteps: { releaseBeforeUnlink: false } },
 });

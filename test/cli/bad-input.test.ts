@@ -99,6 +99,7 @@ describe('commands that run nothing', () => {
     const topics = JSON.parse(run.stdout) as Record<string, { name: string }[]>;
     expect(Object.keys(topics)).toEqual([
       'strategies',
+      'variants',
       'scenarios',
       'oracles',
       'exposures',
