@@ -48,6 +48,11 @@ const { currentSection, MM_TASK, mmTaskAddr, othersOverlap, popSection, pushSect
  */
 export interface Subscription {
   readonly index: number;
+  /**
+   * Part of the mm's own notifier_subscriptions, as the interval tree of v5.5 is: neither its last user nor the exit takes it off, so
+   * that it hears the end of every section whose start it heard.
+   */
+  readonly permanent?: boolean;
   /** invalidate_range_start. May answer EAGAIN only when not `blockable`; no end follows then. */
   rangeStart(actor: Actor, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome;
   /** invalidate_range_end. */
@@ -129,7 +134,8 @@ function subscribedMask(actor: Actor, mm: Mm): number {
 }
 
 function unlinkAll(actor: Actor, mm: Mm, mask: number): void {
-  for (let i = 0; i < mm.subscriptions.length; i++) if ((mask & (1 << i)) !== 0) unsubscribe(actor, mm, i);
+  for (let i = 0; i < mm.subscriptions.length; i++)
+    if ((mask & (1 << i)) !== 0 && mm.subscriptions[i].permanent !== true) unsubscribe(actor, mm, i);
 }
 
 const isSubscribed = (actor: Actor, mm: Mm, index: number): boolean => inForce(load(actor, subscribedWord(mm, index)));

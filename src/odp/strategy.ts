@@ -73,9 +73,9 @@ export interface Strategy {
   readonly keepsOut?: boolean;
   /** True: once subscribed the notifier stays so as long as the process lives, also without a region. */
   readonly keepsSubscription?: boolean;
-  /** Steps of the driver in which a variant differs; absent: none. */
   /** Steps of the mm that a known bug takes out of order: see mm/steps.ts. */
   readonly mmSteps?: Partial<MmSteps>;
+  /** Steps of the driver in which a variant differs; absent: none. */
   readonly odpSteps?: Partial<OdpSteps>;
 
   /** Once for each ucontext, before the threads start. */

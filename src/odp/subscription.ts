@@ -45,6 +45,7 @@ export const ODP_SUBSCRIPTION = 0;
 /** The one subscription of a ucontext to its mm's notifier; it hands on to the strategy. */
 export const odpSubscription = (ctx: Ucontext, index: number): Subscription => ({
   index,
+  permanent: ctx.strategy.keepsSubscription === true,
   rangeStart(actor, section, start, last, blockable) {
     checkContainer(actor, ctx);
     return blockable
@@ -149,9 +150,14 @@ function beginAnew(mem: Memory, ctx: Ucontext): void {
 
 /**
  * Another process opens the adapter, in the address space of one that has exited and whose regions are all gone. A static notifier, which
- * release has taken off the list, is subscribed again; a dynamic one comes with the first region.
+ * release has taken off the list, is subscribed again; a dynamic one comes with the first region. No section of the mm runs: it has no VMA
+ * yet, and exit_mmap, which took the last one out, waited for all that knew one.
  */
 export function notifierReopen(actor: Actor, ctx: Ucontext): void {
+  if (ctx.strategy.keepsSubscription === true) {
+    actor.mem[ctx.addr + UCONTEXT.released] = 0;
+    return;
+  }
   if (ctx.dynamic) return;
   beginAnew(actor.mem, ctx);
   mmuNotifierRegister(actor, ctx.mm, ODP_SUBSCRIPTION);

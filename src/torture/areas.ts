@@ -37,9 +37,10 @@ export function setUpMemory(actor: Actor, world: World): void {
  */
 export function reviveMm(actor: Actor, world: World, id: number): void {
   const mm = world.mm.mms[id]!;
+  // Before the first VMA, or a section that comes through a reverse map could begin unheard, and end heard.
+  notifierReopen(actor, world.contexts[id]!);
   for (const area of world.plan.memory.areas)
     if (area.mm === id) mapArea(actor, world, area, area.at, area.at + area.pages - 1);
-  notifierReopen(actor, world.contexts[id]!);
   // Last: from here on others may take references, fault and register.
   mmRevive(actor, mm);
 }

@@ -33,7 +33,7 @@ export const vmaLockMissed = variant({
 
 /** The notifier is off the list before release has zapped anything. */
 export const unlinkedFirst = variant({
-  base: intervalNotifier,
+  base: contextCount,
   name: 'unlinked-first',
   title: 'the notifier is off the list before release has zapped anything',
   origin:
