@@ -21,8 +21,8 @@ describe('an iteration of a litmus that does not end by itself', () => {
     expect(result.fault).toBeUndefined();
     expect(result.verdict).toBe('FAILURE');
     expect(result.violations['counter-underflow']!.count).toBeGreaterThan(0);
-    // It was in the first one all the time.
-    expect(Object.values(result.orders!).reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(1);
-    expect(litmus.iterations).toBeGreaterThan(1);
+    // It was in one of the first all the time: where the order could not be had, the count was not yet lost.
+    expect(Object.values(result.orders!).reduce((sum, n) => sum + n, 0)).toBeLessThan(litmus.iterations);
+    expect(litmus.iterations).toBeGreaterThan(10);
   });
 });
