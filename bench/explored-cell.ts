@@ -2,7 +2,7 @@ import { type Host, openHost } from '../src/explore/control/host.ts';
 import { H, OUTCOME_NAMES } from '../src/explore/control/sched.ts';
 import { Dpor } from '../src/explore/search/dpor.ts';
 import { PreemptionBound } from '../src/explore/search/preemption-bound.ts';
-import { runStretch } from '../src/explore/search/search.ts';
+import { type Found, runStretch } from '../src/explore/search/search.ts';
 import { LITMUS_MAX_STEPS, litmusSubject } from '../src/explore/subject/litmus.ts';
 import type { CellPlan } from '../src/scenario/plan.ts';
 import { expectationOf } from '../src/torture/result.ts';
@@ -44,8 +44,15 @@ export const MAX_PREEMPTIONS = 4;
 /** Schedules between two looks whether every oracle has been seen. */
 const CHUNK = 256;
 
-/** Explores one cell for at most `budgetMs`, half of it on each of the two questions: is there a violation, and how few preemptions show it. */
-export async function exploreCell(plan: CellPlan, budgetMs: number): Promise<ExploredCell> {
+/**
+ * Explores one cell for at most `budgetMs`, half of it on each of the two questions: is there a violation, and how few preemptions show it;
+ * and with at most `schedules` for each, so that the answer need not depend on the machine.
+ */
+export async function exploreCell(
+  plan: CellPlan,
+  budgetMs: number,
+  schedules = Number.POSITIVE_INFINITY,
+): Promise<ExploredCell> {
   const subject = litmusSubject(plan);
   const host = await openHost({ kind: 'litmus', plan }, subject, {
     threads: subject.threads,
@@ -55,19 +62,19 @@ export async function exploreCell(plan: CellPlan, budgetMs: number): Promise<Exp
     granularity: 'lock',
   });
   try {
-    return explore(plan, host, budgetMs);
+    return explore(plan, host, budgetMs, schedules);
   } finally {
     await host.close();
   }
 }
 
-function explore(plan: CellPlan, host: Host, budgetMs: number): ExploredCell {
+function explore(plan: CellPlan, host: Host, budgetMs: number, schedules: number): ExploredCell {
   const { subject } = host;
   const started = performance.now();
   let steps = 0;
   const dpor = new Dpor({ threads: subject.threads, maxSteps: LITMUS_MAX_STEPS });
   const stretch = runStretch(host.engine, subject, dpor, {
-    schedules: Number.POSITIVE_INFINITY,
+    schedules,
     until: started + budgetMs / 2,
     stopAtFirst: false,
     onSchedule: ({ s }) => {
@@ -76,7 +83,7 @@ function explore(plan: CellPlan, host: Host, budgetMs: number): ExploredCell {
   });
   const seconds = (performance.now() - started) / 1000;
   const first = new Map(stretch.found.toReversed().map((found) => [found.finding.oracle, found]));
-  const { fewest, bounded } = countPreemptions(host, [...first.keys()], stretch.ended, budgetMs / 2);
+  const { fewest, bounded } = countPreemptions(host, first, stretch.ended, budgetMs / 2, schedules);
   const { must, may } = expectation(plan);
   return {
     litmus: plan.scenario,
@@ -100,19 +107,25 @@ function explore(plan: CellPlan, host: Host, budgetMs: number): ExploredCell {
 }
 
 /**
- * By oracle, the fewest preemptions that show it: all schedules with none are run, then all with one, and so on, until every oracle
- * has been seen. And what may be said of the schedules that were run.
+ * By oracle, the fewest preemptions that show it: all schedules with none are run, then all with one, and so on, until every oracle of `first`
+ * has been seen; what was not in it is added. And what may be said of the schedules that were run.
  */
-function countPreemptions(host: Host, oracles: readonly string[], proved: boolean, ms: number) {
+function countPreemptions(host: Host, first: Map<string, Found>, proved: boolean, ms: number, schedules: number) {
   const fewest = new Map<string, number>();
-  if (oracles.length === 0 && proved) return { fewest, bounded: null };
+  if (first.size === 0 && proved) return { fewest, bounded: null };
   const bound = new PreemptionBound({ maxPreemptions: MAX_PREEMPTIONS });
   const until = performance.now() + ms;
-  for (;;) {
-    const stretch = runStretch(host.engine, host.subject, bound, { schedules: CHUNK, until, stopAtFirst: false });
-    for (const { finding, preemptions } of stretch.found)
-      if (!fewest.has(finding.oracle)) fewest.set(finding.oracle, preemptions);
-    const all = oracles.length > 0 && oracles.every((oracle) => fewest.has(oracle));
+  for (let left = schedules; left > 0; ) {
+    const chunk = Math.min(CHUNK, left);
+    const stretch = runStretch(host.engine, host.subject, bound, { schedules: chunk, until, stopAtFirst: false });
+    left -= stretch.schedules;
+    for (const found of stretch.found) {
+      const { oracle } = found.finding;
+      if (!fewest.has(oracle)) fewest.set(oracle, found.preemptions);
+      // A search that broke off before its end may have missed what this one finds.
+      if (!first.has(oracle)) first.set(oracle, found);
+    }
+    const all = first.size > 0 && [...first.keys()].every((oracle) => fewest.has(oracle));
     if (all || stretch.ended || stretch.broken !== null || performance.now() >= until) break;
   }
   return { fewest, bounded: bound.guarantee() };

@@ -1,83 +1,140 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../src/cli/package-root.ts';
+import { firstWords, rangeWords, rateWords } from '../src/report/detection.ts';
+import { short } from '../src/report/format.ts';
+import type { Detection } from '../src/results/detection.ts';
 import { VARIANTS, type Variant } from '../src/variants/index.ts';
 
 /**
- * The detection table: every known bug, searched by `explore` in its own litmus and, with `--load`, met by a free run of scenarios/mixed.yaml.
- * Run: `node dist/bench/known-bugs.js --out docs/known-bugs.md`.
+ * Writes docs/known-bugs.md: every known bug, run freely in its own litmus, explored, and under load. The runs are those of `matrix
+ * --variants` and `explore`; about ten minutes on two cores. Run: `node dist/bench/known-bugs.js --out docs/known-bugs.md`.
  */
 const { values: flags } = parseArgs({
-  options: { out: { type: 'string' }, load: { type: 'string', default: '0' }, only: { type: 'string' } },
+  options: {
+    out: { type: 'string' },
+    seeds: { type: 'string', default: '10' },
+    'load-seeds': { type: 'string', default: '1' },
+    only: { type: 'string', default: 'all' },
+  },
 });
-const root = packageRoot();
-const main = join(root, 'dist', 'src', 'cli', 'main.js');
+const EXPLORE_FOR = '30s';
+const LOAD_FOR = '60s';
+const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
-interface Found {
-  readonly oracles: readonly string[];
-  readonly ms: number;
-}
-
-/** Runs a command with --json and reads which oracles fired from its results. */
-function seen(args: readonly string[], read: (json: unknown) => readonly string[]): Found {
-  const out = mkdtempSync(join(tmpdir(), 'known-bugs-'));
-  const begun = performance.now();
-  const { stdout } = spawnSync(process.execPath, [main, ...args, '--json', '-q', '-o', join(out, 'r')], {
-    cwd: root,
-    encoding: 'utf8',
-    timeout: 120_000,
-  });
-  const ms = performance.now() - begun;
-  rmSync(out, { recursive: true, force: true });
+/** Runs a command with --json and returns what it printed; its results folder is thrown away. */
+function command(args: readonly string[]): unknown {
+  const dir = mkdtempSync(join(tmpdir(), 'known-bugs-'));
   try {
-    return { oracles: read(JSON.parse(stdout)), ms };
-  } catch {
-    return { oracles: [], ms };
+    const { stdout, status } = spawnSync(
+      process.execPath,
+      [main, ...args, '--json', '-q', '-o', join(dir, 'results')],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+        maxBuffer: 2 ** 28,
+      },
+    );
+    if (status !== 0 && status !== 1) throw new Error(`'${args.join(' ')}' ended with ${status}`);
+    return JSON.parse(stdout);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 
-const explored = ({ litmus, strategy }: Variant): Found =>
-  seen(['explore', `scenarios/variants/${litmus}.yaml`, '--strategy', strategy.name, '--duration', '15s'], (json) =>
-    (json as { explorations: { violations: { oracle: string }[] }[] }).explorations[0]!.violations.map((v) => v.oracle),
-  );
+const detections = (...args: readonly string[]): readonly Detection[] =>
+  (command(['matrix', '--variants', '-s', flags.only, '--seed', '1', ...args]) as { variants: Detection[] }).variants;
 
-const ran = (scenario: string, { strategy }: Variant, duration: string): Found =>
-  seen(['run', scenario, '--strategy', strategy.name, '--seed', '1', '-d', duration], (json) =>
-    Object.keys((json as { cells: { violations: Record<string, unknown> }[] }).cells[0]!.violations),
-  );
-
-const told = (variant: Variant, { oracles, ms }: Found): string => {
-  const hit = oracles.filter((oracle) => variant.oracles.includes(oracle));
-  if (hit.length > 0) return `${hit.join(', ')} (${(ms / 1000).toFixed(1)} s)`;
-  return oracles.length > 0 ? `only ${oracles.join(', ')}` : 'missed';
-};
-
-const rows: string[] = [];
-let found = 0;
-for (const variant of VARIANTS) {
-  if (flags.only !== undefined && !flags.only.split(',').includes(variant.strategy.name)) continue;
-  const search = told(variant, explored(variant));
-  const free = told(variant, ran(`scenarios/variants/${variant.litmus}.yaml`, variant, '5s'));
-  const load = flags.load === '0' ? '' : ` ${told(variant, ran('mixed', variant, flags.load))} |`;
-  if (search.includes('(') || free.includes('(')) found++;
-  rows.push(
-    `| ${variant.strategy.name} | ${variant.bug} | ${variant.family} | ${variant.base} | ${search} | ${free} |${load}`,
-  );
-  process.stderr.write(`${rows.at(-1)}\n`);
+interface Exploration {
+  readonly durationMs: number;
+  readonly violations: readonly { readonly oracle: string; readonly afterSchedules: number }[];
 }
+
+/** The first schedule that shows it, or null. */
+function explored({ litmus, strategy, oracles }: Variant): { oracle: string; schedules: number; ms: number } | null {
+  const file = join(packageRoot(), 'scenarios', 'variants', `${litmus}.yaml`);
+  const args = ['explore', file, '--strategy', strategy.name, '--duration', EXPLORE_FOR, '--seed', '1'];
+  const [one] = (command(args) as { explorations: Exploration[] }).explorations;
+  const hit = one!.violations.find(({ oracle }) => oracles.includes(oracle));
+  return hit === undefined ? null : { oracle: hit.oracle, schedules: hit.afterSchedules, ms: one!.durationMs };
+}
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+
+const detectionRow = (detection: Detection): string[] => [
+  `\`${detection.variant}\``,
+  `${detection.found}/${detection.cells}`,
+  detection.oracle ?? 'missed',
+  firstWords(detection),
+  rangeWords(detection),
+  short(detection.perSecond),
+  rateWords(detection),
+];
+
+const foundOf = (those: readonly Detection[]): string =>
+  `${those.filter(({ found }) => found > 0).length} of ${those.length}`;
+
+const chosen = VARIANTS.filter(({ strategy }) => flags.only === 'all' || flags.only.split(',').includes(strategy.name));
+const litmus = detections('--load', 'off', '--repeat', flags.seeds);
+const searches = chosen.map((variant) => ({ variant, hit: explored(variant) }));
+const load = detections('--litmus', 'off', '--repeat', flags['load-seeds'], '-d', LOAD_FOR);
+
 const text = `# Known bugs, found again
 
-Each is a design, or the driver or mm under it, with one step replaced; \`odptorture list variants -v\` names the source of each. Generated by
-\`node dist/bench/known-bugs.js${flags.load === '0' ? '' : ` --load ${flags.load}`} --out docs/known-bugs.md\` on Node ${process.version}; times are those of the whole command.
-Found by its own litmus (explored, or run freely): ${found} of ${rows.length}.
+Each is a design, or the driver or the mm under it, with one step replaced by what a kernel did once. The judge has to find them; one that
+its own litmus does not find is a failure of \`odptorture matrix --variants\`. \`odptorture list variants -v\` says more of each.
 
-| variant | bug | family | design | explored | own litmus, free run |${flags.load === '0' ? '' : ` load, ${flags.load} |`}
-|---|---|---|---|---|---|${flags.load === '0' ? '' : '---|'}
-${rows.join('\n')}
+Generated by \`node dist/bench/known-bugs.js --out docs/known-bugs.md\`, on Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim()}).
+Found: ${foundOf(litmus)} in their own litmus, run freely; ${searches.filter(({ hit }) => hit !== null).length} of ${searches.length} by \`explore\`; ${foundOf(load)} under load.
+
+${table(
+  ['known bug', 'no.', 'family', 'design', 'what is wrong', 'origin'],
+  chosen.map(({ strategy, bug, family, base }) => [
+    `\`${strategy.name}\``,
+    bug,
+    family,
+    base,
+    strategy.title,
+    strategy.origin,
+  ]),
+)}
+
+## In its own litmus, on real threads
+
+${flags.seeds} cells each, with seeds from 1 on and delays at every step, as \`odptorture matrix --variants --load off --repeat ${flags.seeds}\` runs them. The
+time is that from the start of a cell to its first violation. Violations are those of the oracle that fired first.
+
+${table(['known bug', 'found', 'by', 'first, median', 'min..max', 'violations/s', 'per iteration'], litmus.map(detectionRow))}
+
+## By \`explore\`
+
+The same litmus, one thread at a time: how many schedules until the first that shows it. Time includes the start of the processes.
+
+${table(
+  ['known bug', 'found by', 'schedules', 'time'],
+  searches.map(({ variant, hit }) => [
+    `\`${variant.strategy.name}\``,
+    hit?.oracle ?? 'missed',
+    hit === null ? '-' : String(hit.schedules),
+    hit === null ? '-' : `${(hit.ms / 1000).toFixed(1)}s`,
+  ]),
+)}
+
+## Under load
+
+${flags['load-seeds']} cell(s) each, of at most ${LOAD_FOR}: all threads run freely, nothing is aimed at the bug, as \`odptorture matrix --variants --litmus off --repeat ${flags['load-seeds']}\`
+runs them. \`load\` invalidates all the time, under \`load-lives\` notifiers come and go, under \`load-exits\` a process exits again and again. An
+exposure is a dangerous overlap of any kind.
+
+${table(
+  ['known bug', 'found', 'by', 'first, median', 'min..max', 'violations/s', 'per exposure', 'scenario'],
+  load.map((detection) => [...detectionRow(detection), detection.scenario]),
+)}
 `;
 if (flags.out === undefined) process.stdout.write(text);
-else if (flags.only === undefined) writeFileSync(join(root, flags.out), text);
-else process.stdout.write(readFileSync(join(root, flags.out), 'utf8') === text ? '' : text);
+else writeFileSync(flags.out, text);

@@ -8,10 +8,11 @@ import type { Ucontext } from '../src/odp/ucontext.ts';
 import type { CellPlan, ThreadPlan } from '../src/scenario/plan.ts';
 import { setUpMemory } from '../src/torture/areas.ts';
 import { type Actor, createActor } from '../src/trace/actor.ts';
+import type { LockStatLevel } from '../src/trace/lock-stat.ts';
 import { NULL_OBSERVER } from '../src/trace/observer.ts';
 import { attachThread } from '../src/world/actor.ts';
 import { arenaWords } from '../src/world/size.ts';
-import { attachWorld, initWorld } from '../src/world/world.ts';
+import { attachWorld, initWorld, type World } from '../src/world/world.ts';
 import { BATCH, type Case } from './rounds.ts';
 
 /** Which world a refault is measured in. */
@@ -20,16 +21,18 @@ export interface RefaultConfig {
   /** What the model tells its facts to: nobody, or the oracles of a cell. */
   readonly observer: 'none' | 'oracles';
   readonly trace: boolean;
-  /** Threads that the world is made for; only one of them runs. */
+  /** Threads that the world is made for. */
   readonly threads: number;
+  /** Default: off. */
+  readonly lockStat?: LockStatLevel;
 }
 
 /** Pages of the one area, all of them in one memory region. */
-const PAGES = 16;
-const TIMEOUT_MS = 1000;
+export const PAGES = 16;
+export const TIMEOUT_MS = 1000;
 
 /** A cell without perturbation, one small anonymous area and one region. */
-function planOf({ strategy, trace, threads }: RefaultConfig): CellPlan {
+export function refaultPlan({ strategy, trace, threads, lockStat = 'off' }: RefaultConfig): CellPlan {
   const thread = (tid: number): ThreadPlan => ({
     tid,
     role: 'program',
@@ -71,6 +74,7 @@ function planOf({ strategy, trace, threads }: RefaultConfig): CellPlan {
     litmus: null,
     evidence: {},
     expect: {},
+    ...(lockStat === 'off' ? {} : { lockStat }),
   };
 }
 
@@ -79,11 +83,12 @@ export interface RefaultWorld {
   readonly actor: Actor;
   readonly ctx: Ucontext;
   readonly key: number;
+  readonly world: World;
 }
 
 /** Makes the world of a configuration and registers its region. */
 export function openRefaultWorld(config: RefaultConfig): RefaultWorld {
-  const plan = planOf(config);
+  const plan = refaultPlan(config);
   const world = attachWorld(plan, new SharedArrayBuffer(arenaWords(plan) * 4));
   initWorld(world);
   const cell = attachThread(world, 0, 0);
@@ -95,7 +100,7 @@ export function openRefaultWorld(config: RefaultConfig): RefaultWorld {
   const ctx = world.contexts[0]!;
   const key = registerMr(actor, ctx, plan.era, 0 as Vpn, PAGES);
   if (key === 0) throw new Error('bench: the region was not registered');
-  return { actor, ctx, key };
+  return { actor, ctx, key, world };
 }
 
 /**

@@ -45,7 +45,7 @@ export function measure(bench: string, tested: readonly Case[], options: RoundOp
   const cases = [...references(), ...tested];
   const ns: number[][] = cases.map(() => []);
   for (let round = 0; round <= rounds; round++) {
-    const medians = runOnce(cases, timeMs);
+    const medians = runRound(cases, timeMs);
     // The first round is the warm-up.
     if (round > 0) for (const [i, value] of medians.entries()) ns[i].push(value);
   }
@@ -58,7 +58,8 @@ export function measure(bench: string, tested: readonly Case[], options: RoundOp
   }));
 }
 
-function runOnce(cases: readonly Case[], timeMs: number): number[] {
+/** Runs each case once, for `timeMs`: nanoseconds for an operation, the median. */
+export function runRound(cases: readonly Case[], timeMs: number): number[] {
   const bench = new Bench({ time: timeMs, iterations: 1, warmup: false });
   for (const { name, run } of cases) bench.add(name, run);
   return bench.runSync().map(({ name, result }) => {

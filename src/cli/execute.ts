@@ -1,12 +1,19 @@
 import { appendFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
 import { cellLine } from '../report/cell-line.ts';
+import { detectionLine, detectionReport } from '../report/detection.ts';
+import { createHdrFiles, type HdrFiles } from '../report/hdr-files.ts';
 import { junit } from '../report/junit.ts';
+import { lockStatText } from '../report/lock-stat.ts';
 import { markdownReport } from '../report/markdown.ts';
 import { createStatus, type Status } from '../report/status.ts';
 import { PLAIN, styleFor, wantsColor } from '../report/style.ts';
 import { closingLine, matrixReport, type ReportOptions, thresholdReport } from '../report/terminal.ts';
 import { timeline } from '../report/timeline.ts';
+import { createDumpKeeper } from '../results/arena-dump.ts';
+import { makeFolders } from '../results/folder.ts';
+import type { Detection } from '../results/detection.ts';
 import { openStore, type RunStore } from '../results/store.ts';
 import { type JudgedBy, runVerdict, type Summary } from '../results/summary.ts';
 import { judgeThreshold, type ThresholdResult } from '../results/thresholds.ts';
@@ -43,6 +50,26 @@ export interface Execution {
   readonly flags: RunFlags;
   /** Of the package. */
   readonly root: string;
+  /** Known bugs: their cells are judged by whether each was found. */
+  readonly detecting?: Detecting;
+}
+
+/** What `matrix --variants` does otherwise. */
+export interface Detecting {
+  /** Called when a cell begins. */
+  watch(plan: CellPlan): CellWatch;
+  /** The result in other words. `stopped`: the user has ended the run. */
+  judge(result: CellResult, stopped: boolean): CellResult;
+  sum(results: readonly CellResult[]): Detection[];
+}
+
+/** Ends a cell early. */
+export interface CellWatch {
+  /** Aborts when the cell has shown what it was to show. */
+  readonly signal: AbortSignal;
+  violation(record: ViolationRecord): void;
+  /** The cell is over. */
+  close(): void;
 }
 
 /** The first violations of each kind that are drawn; the race log has more. */
@@ -87,8 +114,9 @@ export async function execute(execution: Execution, terminal: Terminal, runner: 
     say(`odptorture: ${execution.command} seed=${execution.seed} cells=${cells.length} results=${store.dir}`);
   }
   const timelines = createTimelines();
+  const latencies = createHdrFiles();
   try {
-    const results = await runAll(execution, terminal, runner, store, signals, timelines);
+    const results = await runAll(execution, terminal, runner, store, signals, timelines, latencies);
     // Closed first: a record that only the flush could not save must be in the count.
     store.races.close();
     const summary = summarize(execution, results, store, signals, startedAt, config.environment);
@@ -101,9 +129,10 @@ export async function execute(execution: Execution, terminal: Terminal, runner: 
           .map((record) => timeline(record).join('\n'))
           .join('\n\n\n')}\n`,
       );
+    writeFigures(store, results, latencies);
     store.writeWhole('junit.xml', junit(results, { judgedBy: execution.judgedBy, thresholds: summary.thresholds }));
     store.writeRun(summary.interrupted ? 'interrupted' : 'finished', { ...config, exitCode: summary.exitCode });
-    stepSummary(execution, terminal, results, store);
+    stepSummary(execution, terminal, summary, store);
     report(execution, terminal, summary, results, timelines.drawn(), store.dir);
     return summary.exitCode;
   } catch (error) {
@@ -197,25 +226,37 @@ async function runAll(
   store: RunStore,
   signals: Signals,
   timelines: Timelines,
+  latencies: HdrFiles,
 ): Promise<CellResult[]> {
   const { flags, cells } = execution;
   const status = flags.progress && flags.quiet !== true ? progressOf(terminal, cells.length) : null;
   const say = flags.json === true ? terminal.err : terminal.out;
   const results: CellResult[] = [];
+  const dumps = createDumpKeeper({ version: packageVersion(execution.root), log: store.log.log });
   for (const [index, { plan }] of cells.entries()) {
     if (signals.signal.aborted) break;
     status?.begin(index, `${plan.scenario} ${plan.strategy} seed=${plan.seed}`);
+    const watch = execution.detecting?.watch(plan);
     const sink: CellSink = {
-      violation(record) {
+      violation(record, take) {
+        // First: the threads go on.
+        const image = take === undefined ? null : dumps.take(record, take);
         store.races.add(record);
-        store.keepViolation(record, `${timeline(record).join('\n')}\n`);
+        const folder = store.keepViolation(record, `${timeline(record).join('\n')}\n`);
+        if (image !== null && folder !== null) dumps.write(folder, record, image);
         timelines.add(record);
+        watch?.violation(record);
       },
       progress: (progress) => status?.progress(progress),
+      histogram: (name, histogram) => latencies.add(plan, name, histogram),
       log: (level, message, data) => store.log.log(level, message, data),
     };
-    const result = await runner.runCell(plan, sink, signals.signal);
+    const signal = watch === undefined ? signals.signal : AbortSignal.any([signals.signal, watch.signal]);
+    const ended = await runner.runCell(plan, sink, signal);
+    watch?.close();
+    const result = execution.detecting?.judge(ended, signals.signal.aborted) ?? ended;
     results.push(result);
+    await dumps.settle();
     const line = cellLine(result);
     store.log.log('info', line);
     status?.clear();
@@ -223,6 +264,15 @@ async function runAll(
   }
   status?.end();
   return results;
+}
+
+/** The distributions, and the statistics of locks where they were kept. */
+function writeFigures(store: RunStore, results: readonly CellResult[], latencies: HdrFiles): void {
+  const files = latencies.files();
+  if (files.length > 0) makeFolders(join(store.dir, 'latency'));
+  for (const [name, text] of files) store.writeWhole(join('latency', name), text);
+  const locks = lockStatText(results);
+  if (locks !== '') store.writeWhole('lock_stat.txt', locks);
 }
 
 function progressOf(terminal: Terminal, cells: number): Status {
@@ -258,16 +308,21 @@ function summarize(
     environment,
     records: { written: store.races.written(), lost },
     thresholds,
+    ...(execution.detecting === undefined ? {} : { variants: execution.detecting.sum(results) }),
     cells: results,
   };
 }
 
+/** How it went, in a line. */
+const closing = ({ cells, variants }: Summary, judgedBy: JudgedBy): string =>
+  variants === undefined ? closingLine(cells, judgedBy) : detectionLine(variants);
+
 /** The page of a GitHub job. Not being able to write it is no reason to fail. */
-function stepSummary(execution: Execution, terminal: Terminal, results: readonly CellResult[], store: RunStore): void {
+function stepSummary(execution: Execution, terminal: Terminal, summary: Summary, store: RunStore): void {
   const file = terminal.env.GITHUB_STEP_SUMMARY ?? '';
   if (file === '') return;
   try {
-    appendFileSync(file, markdownReport(results, closingLine(results, execution.judgedBy)));
+    appendFileSync(file, markdownReport(summary.cells, closing(summary, execution.judgedBy)));
   } catch (error) {
     store.log.log('warn', `no step summary: ${systemReason(error)}`);
   }
@@ -292,14 +347,16 @@ function report(
     for (const line of lines) terminal.out(line);
   };
   if (flags.quiet !== true) {
-    print(['', ...matrixReport(results, options)]);
+    const { variants } = summary;
+    if (variants !== undefined) print(['', ...detectionReport(variants, options)]);
+    if (variants === undefined || options.verbose) print(['', ...matrixReport(results, options)]);
     for (const record of toPrint(records, results, judgedBy))
       print(['', ...timeline(record, { width: terminal.width, style })]);
     terminal.out('');
   }
   print(thresholdReport(summary.thresholds, { ...options, style: flags.quiet === true ? PLAIN : style }));
   const marker = summary.interrupted ? ', interrupted' : '';
-  terminal.out(`${closingLine(results, judgedBy)}${marker}; ${summary.verdict}; seed ${summary.seed}; ${dir}`);
+  terminal.out(`${closing(summary, judgedBy)}${marker}; ${summary.verdict}; seed ${summary.seed}; ${dir}`);
 }
 
 /** Timelines for people: of violations that nobody expected; `run` draws what it finds. */

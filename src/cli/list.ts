@@ -63,13 +63,14 @@ const strategyRow = ({ name, title, origin, reasoning, params }: Strategy): Row 
 const ROWS: Readonly<Record<Topic, () => readonly Row[]>> = {
   strategies: () => STRATEGIES.map(strategyRow),
   variants: () =>
-    VARIANTS.map(({ strategy, base, family, bug, oracles, litmus }) => ({
+    VARIANTS.map(({ strategy, base, family, bug, oracles, litmus, load }) => ({
       ...strategyRow(strategy),
       base,
       family,
       bug,
       oracles,
       litmus,
+      load,
     })),
   scenarios: () =>
     shippedScenarios(packageRoot()).map((shipped) => {

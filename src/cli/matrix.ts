@@ -2,7 +2,7 @@ import { loadScenario } from '../scenario/load.ts';
 import { resolveCells } from '../scenario/resolve.ts';
 import { chooseStrategies } from './choose-strategies.ts';
 import { execute, loadRunner, type PlannedCell } from './execute.ts';
-import type { RunFlags } from './options.ts';
+import { type MatrixFlags, matrixVariants } from './matrix-variants.ts';
 import { findScenario, packageRoot, shippedScenarios } from './package-root.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -10,13 +10,14 @@ import type { Terminal } from './terminal-io.ts';
 const DEFAULT_LOADS = ['seed'];
 
 /** `odptorture matrix [SCENARIO...]`: strategies x scenarios; the exit code says whether each did what is expected of it. */
-export async function matrixCommand(given: readonly string[], flags: RunFlags, terminal: Terminal): Promise<number> {
+export async function matrixCommand(given: readonly string[], flags: MatrixFlags, terminal: Terminal): Promise<number> {
+  if (flags.variants === true) return matrixVariants(given, flags, terminal);
   const root = packageRoot();
   const files =
     given.length > 0
       ? given.map((name) => findScenario(root, terminal.cwd, name))
       : shippedScenarios(root)
-          .filter((scenario) => scenario.litmus || DEFAULT_LOADS.includes(scenario.name))
+          .filter((scenario) => scenario.folder === 'litmus' || DEFAULT_LOADS.includes(scenario.name))
           .map((scenario) => scenario.file);
   // A matrix is compared with expectations: the same seed each time, unless asked otherwise.
   const seed = flags.seed ?? 1;
@@ -31,6 +32,7 @@ export async function matrixCommand(given: readonly string[], flags: RunFlags, t
       ...(flags.param === undefined ? {} : { params: flags.param }),
       ...(flags.era === undefined ? {} : { eras: flags.era }),
       ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
+      ...(flags.lockStat === undefined ? {} : { lockStat: flags.lockStat }),
       ...(flags.inject === undefined ? {} : { inject: flags.inject }),
       // A litmus test has its own threads and ends with its iterations.
       ...(flags.duration === undefined || !isLoad ? {} : { durationMs: flags.duration }),

@@ -8,6 +8,7 @@ import { MAX_THREADS } from '../scenario/schema.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { parseThreshold, type Threshold } from '../scenario/threshold.ts';
 import type { InjectPlan } from '../trace/inject.ts';
+import { LOCK_STAT_LEVELS, type LockStatLevel } from '../trace/lock-stat.ts';
 
 /** Flags that run cells; every one is also an `ODPTORTURE_*` variable. */
 export interface RunFlags {
@@ -18,6 +19,7 @@ export interface RunFlags {
   readonly param?: Readonly<Record<string, number>>;
   readonly era?: readonly string[];
   readonly lockDep?: boolean;
+  readonly lockStat?: LockStatLevel;
   readonly inject?: InjectPlan;
   readonly repeat: number;
   readonly out?: string;
@@ -84,6 +86,12 @@ export function onOff(text: string): boolean {
   return text === 'on';
 }
 
+function lockStat(text: string): LockStatLevel {
+  const level = LOCK_STAT_LEVELS.find((one) => one === text);
+  if (level === undefined) throw new InvalidArgumentError(`expected one of ${LOCK_STAT_LEVELS.join(', ')}.`);
+  return level;
+}
+
 /** Also of `explore`. */
 export function inject(text: string, before: InjectPlan = {}): InjectPlan {
   const plan = parseInject(text);
@@ -91,7 +99,8 @@ export function inject(text: string, before: InjectPlan = {}): InjectPlan {
   return { ...before, ...plan };
 }
 
-function thresholds(text: string, before: readonly Threshold[] = []): Threshold[] {
+/** Also of `soak`. */
+export function thresholds(text: string, before: readonly Threshold[] = []): Threshold[] {
   const parsed = text.split(/[,;]/).map((one) => {
     const threshold = parseThreshold(one);
     if (typeof threshold === 'string') throw new InvalidArgumentError(`${threshold}.`);
@@ -115,6 +124,11 @@ export function addRunOptions(command: Command): Command {
     .option('--param <k=v,...>', "a strategy's parameter; may be repeated", params)
     .option('--era <names>', "kernels whose locking the mm follows, or 'all' (default: the scenario's, v5.5)", list)
     .option('--lock-dep <on|off>', "check the order of locks (default: the scenario's, which is on)", onOff)
+    .option(
+      '--lock-stat <off|counts|full>',
+      "statistics of locks, see docs/lock-stat.md (default: the scenario's, which is off)",
+      lockStat,
+    )
     .option(
       '--inject <capability:attribute=value,...>',
       'make calls fail, see docs/fault-injection.md; may be repeated',

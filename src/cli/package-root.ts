@@ -33,30 +33,39 @@ export function commitOf(root: string): string | null {
   }
 }
 
+/** Folders of scenarios/ whose files are found by name: load mixes, litmus tests, and the claims of the mail thread. */
+const FOLDERS = ['', 'litmus', 'thread'] as const;
+
 export interface ShippedScenario {
   readonly name: string;
   readonly file: string;
-  readonly litmus: boolean;
+  readonly folder: (typeof FOLDERS)[number];
 }
 
-/** Scenarios that come with the package: load mixes first, then litmus tests, by name. */
+/** Scenarios that come with the package: load mixes first, then litmus tests, then the mail thread, by name. */
 export function shippedScenarios(root: string): ShippedScenario[] {
-  const inFolder = (folder: string, litmus: boolean): ShippedScenario[] =>
-    existsSync(folder)
-      ? readdirSync(folder)
-          .filter((file) => /\.ya?ml$/.test(file))
-          .sort()
-          .map((file) => ({ name: file.replace(/\.ya?ml$/, ''), file: join(folder, file), litmus }))
-      : [];
-  const scenarios = join(root, 'scenarios');
-  return [...inFolder(scenarios, false), ...inFolder(join(scenarios, 'litmus'), true)];
+  return FOLDERS.flatMap((folder) => {
+    const path = join(root, 'scenarios', folder);
+    if (!existsSync(path)) return [];
+    return readdirSync(path)
+      .filter((file) => /\.ya?ml$/.test(file))
+      .sort()
+      .map((file) => ({ name: file.replace(/\.ya?ml$/, ''), file: join(path, file), folder }));
+  });
 }
+
+/** Campaigns of soaks that come with the package. */
+export const shippedCampaigns = (root: string): { readonly name: string; readonly file: string }[] =>
+  readdirSync(join(root, 'scenarios/campaigns'))
+    .filter((file) => /\.ya?ml$/.test(file))
+    .sort()
+    .map((file) => ({ name: file.replace(/\.ya?ml$/, ''), file: join(root, 'scenarios/campaigns', file) }));
 
 /** The file of a scenario given by name or by path. What looks like a path is one, though it may not exist. */
 export function findScenario(root: string, cwd: string, given: string): string {
   const known = shippedScenarios(root);
   const shipped = known.find(
-    (scenario) => scenario.name === given || (scenario.litmus && `litmus/${scenario.name}` === given),
+    ({ name, folder }) => name === given || (folder !== '' && `${folder}/${name}` === given),
   );
   if (shipped !== undefined) return shipped.file;
   const path = resolve(cwd, given);

@@ -1,15 +1,24 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, OdpError } from '../scenario/errors.ts';
+import { addBenchOptions, type BenchFlags, benchCommand } from './bench.ts';
+import { addCompareOptions, type CompareFlags, compareCommand } from './compare.ts';
 import { doctorCommand } from './doctor.ts';
+import { loadRunner } from './execute.ts';
 import { exploreCommand } from './explore.ts';
 import { addExploreOptions, type ExploreFlags } from './explore-options.ts';
+import { addInspectOptions, type InspectFlags, inspectCommand } from './inspect.ts';
 import { type ListFlags, listCommand } from './list.ts';
 import { matrixCommand } from './matrix.ts';
+import { addMatrixOptions, type MatrixFlags } from './matrix-variants.ts';
 import { addRunOptions, applyEnvironment, type RunFlags } from './options.ts';
 import { packageRoot, packageVersion } from './package-root.ts';
+import { addQueryOptions, type QueryFlags, queryCommand } from './query.ts';
 import { addReplayOptions, type ReplayFlags, replayCommand } from './replay.ts';
+import { addReportOptions, type ReportFlags, reportCommand } from './report.ts';
 import { runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
+import { PROCESS_CLOCK, soakCommand } from './soak.ts';
+import { addSoakOptions, type SoakFlags } from './soak-options.ts';
 import type { Terminal } from './terminal-io.ts';
 
 const HOW_TO_REPORT =
@@ -23,7 +32,7 @@ Every flag is also a variable: --seed is ODPTORTURE_SEED. A flag outranks its va
 /** Parses the command line, runs the command and returns the exit code. Whatever goes wrong ends in one clear line. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
   let code: number = EXIT.ok;
-  const program = createProgram(terminal, (exitCode) => {
+  const program = createProgram(terminal, argv, (exitCode) => {
     code = exitCode;
   });
   try {
@@ -34,7 +43,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   }
 }
 
-function createProgram(terminal: Terminal, done: (exitCode: number) => void): Command {
+function createProgram(terminal: Terminal, argv: readonly string[], done: (exitCode: number) => void): Command {
   const program = new Command('odptorture');
   program
     .description('Torture harness for MMU notifiers against RDMA on-demand paging.')
@@ -52,11 +61,18 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
       environment(command);
       done(await runCommand(scenario, command.opts<RunFlags>(), terminal));
     });
-  addRunOptions(program.command('matrix [scenarios...]'))
+  addMatrixOptions(addRunOptions(program.command('matrix [scenarios...]')))
     .description('run strategies x scenarios (default: seed and all litmus tests) against what is expected of each')
-    .action(async (scenarios: string[], _flags: RunFlags, command: Command) => {
+    .action(async (scenarios: string[], _flags: MatrixFlags, command: Command) => {
       environment(command);
-      done(await matrixCommand(scenarios, command.opts<RunFlags>(), terminal));
+      done(await matrixCommand(scenarios, command.opts<MatrixFlags>(), terminal));
+    });
+  addSoakOptions(program.command('soak [campaign]'))
+    .description('run the cells of a campaign in turn, for hours (default: the campaign `default`)')
+    .action(async (campaign: string | undefined, _flags: SoakFlags, command: Command) => {
+      environment(command);
+      const means = { runner: loadRunner, clock: PROCESS_CLOCK };
+      done(await soakCommand(campaign, command.opts<SoakFlags>(), terminal, means));
     });
   addReplayOptions(program.command('replay <file>'))
     .description('run a recorded schedule again and draw it; exits 1 when it shows its violation')
@@ -72,6 +88,38 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
       environment(command);
       done(await exploreCommand(target, command.opts<ExploreFlags>(), terminal));
     });
+  addReportOptions(program.command('report [dir]'))
+    .description(
+      'the page of a soak, a run or a matrix, also of one that still runs or was killed (default: the latest)',
+    )
+    .action(async (dir: string | undefined, _flags: ReportFlags, command: Command) => {
+      environment(command);
+      done(await reportCommand(dir, command.opts<ReportFlags>(), terminal));
+    });
+  addInspectOptions(program.command('inspect <folder> [topic...]'))
+    .description('read the dump of a violation: threads, locks, umems, range A..B, sections, rings, words')
+    .action(async (folder: string, topic: string[], _flags: InspectFlags, command: Command) => {
+      environment(command);
+      done(await inspectCommand(folder, topic, command.opts<InspectFlags>(), terminal));
+    });
+  addBenchOptions(program.command('bench [suite]'))
+    .description('measure primitives, contended locks and strategies under load (default: all three)')
+    .action(async (suite: string | undefined, _flags: BenchFlags, command: Command) => {
+      environment(command);
+      done(await benchCommand(suite ?? 'all', command.opts<BenchFlags>(), terminal, argv));
+    });
+  addCompareOptions(program.command('compare <run> [other]'))
+    .description('two benches cell by cell, or two strategies of one; tells differences only where the interval excludes 1')
+    .action((run: string, other: string | undefined, _flags: CompareFlags, command: Command) => {
+      environment(command);
+      done(compareCommand(run, other, command.opts<CompareFlags>(), terminal));
+    });
+  addQueryOptions(program.command('query [dirs-and-sql...]'))
+    .description('SQL over the results of runs, soaks and explorations')
+    .action(async (given: string[], _flags: QueryFlags, command: Command) => {
+      environment(command);
+      done(await queryCommand(given, command.opts<QueryFlags>(), terminal, process.stdin));
+    });
   program
     .command('list [topic]')
     .description(
@@ -85,7 +133,7 @@ function createProgram(terminal: Terminal, done: (exitCode: number) => void): Co
     });
   program
     .command('schema <name>')
-    .description('print a JSON Schema: scenario, summary or explore')
+    .description('print a JSON Schema: scenario, campaign, summary, soak, cells, races, series or explore')
     .action((name: string) => done(schemaCommand(name, terminal)));
   program
     .command('doctor')

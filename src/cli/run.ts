@@ -21,6 +21,7 @@ export async function runCommand(given: string, flags: RunFlags, terminal: Termi
     ...(flags.param === undefined ? {} : { params: flags.param }),
     ...(flags.era === undefined ? {} : { eras: flags.era }),
     ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
+    ...(flags.lockStat === undefined ? {} : { lockStat: flags.lockStat }),
     ...(flags.inject === undefined ? {} : { inject: flags.inject }),
   });
   // A flag outranks the scenario: thresholds on the command line replace its own.

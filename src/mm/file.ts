@@ -104,13 +104,14 @@ export function filemapAddFolio(actor: Actor, file: File, frames: FramePool, ind
 
 /**
  * __remove_mapping: takes a frame out of the cache if nobody refers to it but the cache and the caller, who holds the folio lock. Then
- * the cache's reference is the caller's, too. References are taken under the same lock, so a count of two is exact.
+ * the cache's reference is the caller's, too. References are taken under the same lock, so a count of two is exact. A frame that is being
+ * made ready for the cache has `inCache` before it has the place (the kernel keeps it locked meanwhile), so the place is looked at, too.
  */
 export function filemapRemoveUnused(actor: Actor, file: File, frames: FramePool, index: number, pfn: Pfn): boolean {
   const { mem } = actor;
   const f = frameAddr(frames, pfn);
   spinLock(actor, file.xaLock);
-  const unused = load(actor, at(f, FRAME.refcount)) === 2;
+  const unused = mem[file.pageCache + index] === pfn && load(actor, at(f, FRAME.refcount)) === 2;
   if (unused) mem[file.pageCache + index] = NULL_PFN;
   spinUnlock(actor, file.xaLock);
   if (unused) mem[f + FRAME.inCache] = 0;
@@ -136,7 +137,7 @@ export function filemapReplaceFolio(
   mem[t + FRAME.index] = index;
   mem[t + FRAME.inCache] = 1;
   spinLock(actor, file.xaLock);
-  const unused = load(actor, at(f, FRAME.refcount)) === 2;
+  const unused = mem[file.pageCache + index] === from && load(actor, at(f, FRAME.refcount)) === 2;
   if (unused) {
     getFrame(actor, frames, to);
     mem[file.pageCache + index] = to;

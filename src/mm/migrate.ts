@@ -1,5 +1,5 @@
 import { at, NULL_ADDR, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
-import { mutexUnlock } from '../sync/mutex.ts';
+import { mutexUnlock, mutexTrylock as tryMutex } from '../sync/mutex.ts';
 import { type Actor, count } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { point } from '../trace/point.ts';
@@ -69,11 +69,18 @@ function moveTo(actor: Actor, world: MmWorld, pfn: Pfn, f: number): boolean {
   if (isFile && mem[f + FRAME.inCache] === 0) return false;
   const to = allocFrame(actor, frames, identity);
   if (to === NULL_PFN) return false;
+  // Block others from the new page until entries lead to it: who looks at frames at random, and who empties the cache.
+  const toLock = at(frameAddr(frames, to), FRAME.folioLock);
+  if (!tryMutex(actor, toLock)) {
+    putFrame(actor, frames, to);
+    return false;
+  }
   point(actor, POINT['migrate.enter'], pfn, to, 0);
   unmapFolio(actor, world, pfn, false);
   const moved = isFile ? replaceInCache(actor, world, pfn, f, to) : replaceAnon(actor, world, pfn, f, to);
   removeMigrationEntries(actor, world, pfn, moved ? to : pfn);
   point(actor, POINT['migrate.done'], pfn, moved ? to : pfn, 0);
+  mutexUnlock(actor, toLock);
   putFrame(actor, frames, to);
   return moved;
 }

@@ -1,7 +1,9 @@
 import type { Addr, Vpn } from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
 import * as dataRaceModule from '../sync/data-race.ts';
+import * as lockDepModule from '../sync/lock-dep.ts';
 import * as srcuModule from '../sync/srcu.ts';
+import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
@@ -30,7 +32,9 @@ export {
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { load, store } = atomicsModule;
 const { dataRace } = dataRaceModule;
+const { lockMapAcquire, lockMapRelease, PSEUDO } = lockDepModule;
 const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
+const { forgetSlot } = taskModule;
 const { count, now } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
 const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
@@ -80,11 +84,27 @@ const OK = OUTCOME.ok;
 const START_OK = NOTIFIER_CALL.startOk;
 const START_EAGAIN = NOTIFIER_CALL.startEagain;
 const END = NOTIFIER_CALL.end;
+/**
+ * Subclass of the pseudo-lock around the callbacks of end. The kernel has one map for both; with it, whatever a start takes and keeps
+ * until its end (held-rwsem) is taken under the map and comes before it, and lockdep reports a cycle in which nobody can wait.
+ */
+const AT_END = 1;
 
 /** The word of a subscription is its epoch: odd while it is to be called, and never the same twice. */
 const EPOCH_MASK = 0x7fffffff;
 const inForce = (epoch: number): boolean => (epoch & 1) !== 0;
 export const subscribedWord = (mm: Mm, index: number): Addr => (mm.addr + SUBSCRIBED + index) as Addr;
+
+/**
+ * What mmu_notifier_register tells lock-dep before it takes all locks (66204f1d2d1b): reclaim unmaps pages, and tells notifiers, so that a
+ * callback which allocates is found at its first call, whether or not memory is ever short.
+ */
+export function primeRangeStart(actor: Actor): void {
+  lockMapAcquire(actor, PSEUDO.fsReclaim);
+  lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart);
+  lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
+  lockMapRelease(actor, PSEUDO.fsReclaim);
+}
 
 /**
  * mmu_notifier_register, without mm_take_all_locks: a section may already run, and then its end will be the first thing that the
@@ -165,7 +185,9 @@ export function invalidateRangeStart(
   if (mem[mmTaskAddr(mm.world, actor.tid) + DEPTH] > 1) count(actor, NESTED);
   if (othersOverlap(actor, mm, start, last)) count(actor, OVERLAPPING);
   point(actor, STARTING, start, last, mem[section + COOKIE]);
+  lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart);
   const outcome = mm.subscriptions.length === 0 ? OK : callStarts(actor, mm, section, start, last, blockable);
+  lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
   if (outcome !== OK) {
     popSection(actor, mm.world);
     point(actor, REFUSED, start, last, mem[section + COOKIE]);
@@ -189,7 +211,9 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   const startedAt = actor.f64[(section + STARTED_AT) >>> 1];
   point(actor, ENDING, start, last, cookie);
   actor.observer.sectionEnding(actor, mm.id, start, last);
+  lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart, AT_END);
   if (mm.subscriptions.length !== 0) callEnds(actor, mm, section, start, last, -1);
+  lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
   popSection(actor, mm.world);
   point(actor, ENDED, start, last, cookie);
   count(actor, SECTIONS);
@@ -230,7 +254,11 @@ function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, ma
   for (let i = 0; i < subscriptions.length; i++) {
     if ((mask & (1 << i)) === 0) continue;
     const epoch = load(actor, subscribedWord(mm, i));
-    if (!inForce(epoch)) continue;
+    if (!inForce(epoch)) {
+      // Nobody hears the end: a slot that the start may have taken for this section is not this thread's any more.
+      if ((actor.mem[section + STARTED_MASK] & (1 << i)) !== 0) forgetSlot(actor);
+      continue;
+    }
     subscriptions[i].rangeEnd(actor, section, start, last);
     actor.observer.notifierCalled(actor, i, cookie, END, epoch);
   }

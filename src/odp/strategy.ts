@@ -20,6 +20,10 @@ export interface Traits {
   readonly vmaLocks?: boolean;
   /** Sections are nested: allocations inside them enter reclaim. */
   readonly nested?: boolean;
+  /** Operations allocate in their sections: mremap and fork. */
+  readonly allocates?: boolean;
+  /** A section takes a lock of the reverse map for writing (mremap) that others hold for reading when they begin theirs. */
+  readonly locksRmap?: boolean;
   /** Sections begin that must not block: the OOM reaper. */
   readonly nonBlockable?: boolean;
   /** A process exits. */

@@ -22,8 +22,14 @@ import * as umemModule from './umem.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
-const { isSectionActive, mmuNotifierRegister, mmuNotifierSubscribed, mmuNotifierUnregister, SECTION_EVENT } =
-  notifierModule;
+const {
+  isSectionActive,
+  mmuNotifierRegister,
+  mmuNotifierSubscribed,
+  mmuNotifierUnregister,
+  primeRangeStart,
+  SECTION_EVENT,
+} = notifierModule;
 const { popSection, pushSection } = sectionModule;
 const { mmDropAllLocks, mmTakeAllLocks } = takeAllLocksModule;
 const { store } = atomicsModule;
@@ -128,6 +134,7 @@ function subscribe(actor: Actor, ctx: Ucontext, alone: boolean): void {
   count(actor, COUNTER['exposure.subscribe']);
   // What has to be kept out.
   if (isSectionActive(actor, mm)) count(actor, COUNTER['exposure.subscribeMeetsSection']);
+  primeRangeStart(actor);
   const locked = ctx.steps.subscribesLocked;
   if (locked) {
     downWrite(actor, mm.mmapLock);

@@ -2,13 +2,14 @@ import { type Addr, at } from '../memory/address.ts';
 import { rawLoad } from '../sync/atomics.ts';
 import { rwsemWriteLocked } from '../sync/rw-semaphore.ts';
 import { srcuAwaited } from '../sync/srcu.ts';
-import { HELD, heldAddr, heldMode, TASK, WAIT, waitNodePending } from '../sync/task.ts';
+import { HELD, type HeldMode, heldAddr, heldMode, TASK, WAIT, waitNodePending } from '../sync/task.ts';
+import { SLOT_QUEUE } from '../sync/wait-queue.ts';
 import type { Actor } from '../trace/actor.ts';
 import { GATE_OUTCOME, gateBlockedOn, gateOpen } from '../trace/gate.ts';
 import { PARK_FINISHED } from '../trace/park.ts';
 import { ORACLE } from './names.ts';
 import { submit, violate } from './report.ts';
-import { CHAIN_MAX, type OracleView, VIOLATION } from './view.ts';
+import { CHAIN_MAX, HELD_KEPT, type OracleView, VIOLATION } from './view.ts';
 
 /** What the supervisor remembers between two looks. */
 export interface DeadlockWatch {
@@ -35,6 +36,7 @@ const FREE = -2;
  * Looks for a closed set of waits. Starts with every thread whose wait does not end by itself and takes out, until nothing changes, each
  * thread that somebody outside the set could wake:
  * - a lock's waiter, when none of the holders is in the set (a holder that runs will release it);
+ * - a waiter for a slot of a pool, when not all of its slots are held by threads of the set: any of the others may give his back;
  * - a waiter for a completion or a queue, when any live thread is outside (it might wake it);
  * - a grace period, when the reader that it waits for is outside; a drain or a gate, when the thread that it waits for is outside.
  * A sleeper that has been granted what it waits for, and has not run yet, is not in the set: each kind of wait is checked against the
@@ -127,22 +129,43 @@ function blockedOn(view: OracleView, s: Stuck, inSet: ReadonlySet<number>, live:
       return rawLoad(view.mem, s.addr) === 0 && inSet.size === live ? -1 : FREE;
     case WAIT.waitQueue:
       return rawLoad(view.mem, s.addr) === s.arg && inSet.size === live ? -1 : FREE;
+    case WAIT.slot:
+      return rawLoad(view.mem, s.addr) === s.arg ? (allSlots(view, s.addr, inSet)[0] ?? FREE) : FREE;
     default:
       return FREE;
   }
 }
 
 function holderInSet(view: OracleView, lock: Addr, srcu: boolean, inSet: ReadonlySet<number>): number {
-  const { mem } = view;
+  return holdersIn(view, lock, (mode) => (mode === HELD.srcu) === srcu, inSet)[0] ?? FREE;
+}
+
+/** Who of the set holds `lock`, each as often as he holds it. */
+function holdersIn(
+  { mem, tasks, taskStride }: OracleView,
+  lock: Addr,
+  as: (mode: HeldMode) => boolean,
+  inSet: Iterable<number>,
+): number[] {
+  const holders: number[] = [];
   for (const tid of inSet) {
-    const t = taskAddr(view, tid);
+    const t = at(tasks, tid * taskStride);
     const n = mem[t + TASK.heldCount];
     for (let i = 0; i < n; i++) {
       const word = mem[t + TASK.held + i];
-      if (heldAddr(word) === lock && (heldMode(word) === HELD.srcu) === srcu) return tid;
+      if (heldAddr(word) === lock && as(heldMode(word))) holders.push(tid);
     }
   }
-  return FREE;
+  return holders;
+}
+
+/**
+ * Holders of the slots of `pool`, when the set has all of them; none otherwise. A slot is published after it was taken and no longer when it
+ * is given back, so as many as the pool has are all that there are.
+ */
+function allSlots(view: OracleView, pool: Addr, inSet: Iterable<number>): number[] {
+  const holders = holdersIn(view, pool, (mode) => mode === HELD.slot, inSet);
+  return holders.length >= view.mem[pool + SLOT_QUEUE.size] ? holders : [];
 }
 
 /** A reader that waits for a lock which is only held for reading waits for the writer that is queued before it. */
@@ -178,5 +201,25 @@ function report(actor: Actor, view: OracleView, stuck: readonly Stuck[]): void {
     at = byTid.get(on)!;
   } while (at.tid !== first && n < CHAIN_MAX);
   mem[slot + VIOLATION.chainLength] = n;
+  fillHolders(view, slot, n, inSet);
   submit(view, slot);
+}
+
+/** Who has the slots of each pool in the cycle: a tid and the pool for each slot. */
+function fillHolders(view: OracleView, slot: Addr, edges: number, inSet: ReadonlySet<number>): void {
+  const { mem } = view;
+  const pools = new Set<Addr>();
+  for (let i = 0; i < edges; i++) {
+    const c = slot + VIOLATION.chain + i * 4;
+    if (mem[c + 1] === WAIT.slot) pools.add(mem[c + 2] as Addr);
+  }
+  let n = 0;
+  for (const pool of pools) {
+    for (const tid of allSlots(view, pool, inSet).slice(0, HELD_KEPT - n)) {
+      mem[slot + VIOLATION.held + n * 2] = tid;
+      mem[slot + VIOLATION.held + n * 2 + 1] = pool;
+      n++;
+    }
+  }
+  mem[slot + VIOLATION.heldLength] = n;
 }

@@ -1,8 +1,7 @@
 import { type LockDepSink, type OrderFound, SUBCLASSES } from '../sync/lock-dep.ts';
 import { type HeldMode, TASK, type Task } from '../sync/task.ts';
 import { type Actor, MODE } from '../trace/actor.ts';
-import { POINT } from '../trace/points.ts';
-import { RECORD } from '../trace/ring.ts';
+import { lastPoint } from '../trace/lock-stat-places.ts';
 import { ORACLE } from './names.ts';
 import { submit, violate } from './report.ts';
 import { CHAIN_MAX, HELD_KEPT, type OracleView, VIOLATION } from './view.ts';
@@ -23,21 +22,12 @@ export const keySubclass = (key: number): number => key % SUBCLASSES;
 export const createLockSink = (view: OracleView): LockDepSink => ({
   order: (task, found) => reportOrder(task as Actor, view, found),
   notOwner: (task, lock, mode) => reportNotOwner(task as Actor, view, lock, mode),
-  where: (task) => lastPoint(task as Actor),
+  where: (task) => where(task as Actor),
 });
 
 /** The last point that a thread has passed and that is no lock's own; -1 without a trace. */
-function lastPoint(actor: Actor): number {
-  if ((actor.mode & MODE.trace) === 0) return -1;
-  const { mem } = actor;
-  const head = mem[actor.ringHead];
-  for (let i = head - 1; i >= 0 && i >= head - LOOK_BACK; i--) {
-    const point = mem[actor.ring + (i & actor.ringMask) * RECORD.$words + RECORD.point];
-    if (point !== POINT['lock.contended'] && point !== POINT['lock.acquired']) return point;
-  }
-  return -1;
-}
-const LOOK_BACK = 8;
+const where = ({ mode, mem, ringHead, ring, ringMask }: Actor): number =>
+  (mode & MODE.trace) === 0 ? -1 : lastPoint(mem, ringHead, ring, ringMask);
 
 function reportOrder(actor: Actor, view: OracleView, found: OrderFound): void {
   const slot = violate(actor, view, ORACLE['lock-order']);

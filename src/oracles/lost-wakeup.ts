@@ -245,6 +245,7 @@ function isThere(view: OracleView, { kind, addr, arg }: Sleep): boolean {
     case WAIT.completion:
       return rawLoad(mem, addr) !== 0;
     case WAIT.waitQueue:
+    case WAIT.slot:
       return rawLoad(mem, addr) !== arg;
     case WAIT.srcu:
       // A use count has itself as the word slept on.
@@ -263,6 +264,7 @@ function isOwed(kind: number, value: number, asleep: number, here: readonly Slee
     case WAIT.completion:
       return value === COMPLETION_DONE_ALL || value > here.length - asleep;
     case WAIT.waitQueue:
+    case WAIT.slot:
       return asleep === here.length && here.every(({ arg }) => arg !== value);
     default:
       return true;

@@ -2,6 +2,8 @@ import { type Addr, at, type Memory, NULL_ADDR } from '../memory/address.ts';
 import { rawAdd, rawCompareExchange, rawLoad, rawStore } from '../sync/atomics.ts';
 import { type Actor, count, now } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
+import { lastPoint } from '../trace/lock-stat-places.ts';
+import { POINT_COUNT } from '../trace/points.ts';
 import { RECORD, readRecord, ringCopy, type TraceRecord } from '../trace/ring.ts';
 import { ORACLE_NAMES } from './names.ts';
 import { type OracleView, SIGNATURE_ROLES, VIOLATION, VIOLATION_STATE, windowAddr } from './view.ts';
@@ -16,6 +18,8 @@ export function violate(actor: Actor, view: OracleView, oracle: number): Addr {
   const time = now(actor);
   if (f64[base + oracle] === 0) f64[base + ORACLE_NAMES.length + oracle] = time;
   f64[base + oracle] += 1;
+  const point = Math.max(0, lastPoint(mem, actor.ringHead, actor.ring, actor.ringMask));
+  f64[((view.pointCounts + actor.tid * view.pointCountStride) >>> 1) + oracle * POINT_COUNT + point] += 1;
   const role = view.roles[actor.tid] ?? 0;
   const word = at(view.nth, oracle * SIGNATURE_ROLES + role);
   // Look before counting: after the first few, the word is only read, and does not bounce between the threads or come round.
@@ -32,6 +36,7 @@ export function violate(actor: Actor, view: OracleView, oracle: number): Addr {
   mem[slot + VIOLATION.oracle] = oracle;
   mem[slot + VIOLATION.nth] = nth;
   mem[slot + VIOLATION.tid] = actor.tid;
+  mem[slot + VIOLATION.point] = point;
   mem[slot + VIOLATION.chainLength] = 0;
   mem[slot + VIOLATION.heldLength] = 0;
   f64[(slot + VIOLATION.time) >>> 1] = time;
@@ -63,7 +68,7 @@ export interface RawViolation {
   readonly fields: Readonly<Record<keyof Omit<typeof VIOLATION, `$${string}`>, number>>;
   readonly timeMs: number;
   readonly chain: readonly { readonly tid: number; readonly kind: number; readonly addr: Addr; readonly on: number }[];
-  /** Lock order: holds of the thread, the oldest first. */
+  /** Lock order: holds of the thread, the oldest first. Deadlock: holders of slots. See VIOLATION.held. */
   readonly held: readonly { readonly word: number; readonly key: number }[];
   readonly window: readonly TraceRecord[];
 }
@@ -108,6 +113,27 @@ function readViolation(mem: Memory, f64: Float64Array, view: OracleView, slot: A
     held,
     window,
   };
+}
+
+/** One thread's violations of an oracle, by the last point that it had passed. */
+export interface PointCount {
+  readonly tid: number;
+  readonly oracle: number;
+  readonly point: number;
+  readonly count: number;
+}
+
+/** Every violation, by thread, oracle and point; exact, and by oracle the same sums as `countOf`. */
+export function pointCounts(view: OracleView): PointCount[] {
+  const out: PointCount[] = [];
+  for (let tid = 0; tid < view.threads; tid++) {
+    const base = (view.pointCounts + tid * view.pointCountStride) >>> 1;
+    for (let i = 0; i < ORACLE_NAMES.length * POINT_COUNT; i++) {
+      const count = view.f64[base + i]!;
+      if (count > 0) out.push({ tid, oracle: Math.floor(i / POINT_COUNT), point: i % POINT_COUNT, count });
+    }
+  }
+  return out;
 }
 
 /** Sum over all threads of one oracle's count, and the time of its first, milliseconds. */

@@ -4,6 +4,7 @@ import type { ArenaLayout, RegionRequest } from '../memory/arena.ts';
 import { defineStruct } from '../memory/struct.ts';
 import type { MmWorld } from '../mm/mm.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
+import { POINT_COUNT } from '../trace/points.ts';
 import { RECORD } from '../trace/ring.ts';
 import { ORACLE_NAMES } from './names.ts';
 
@@ -21,6 +22,8 @@ export const VIOLATION = defineStruct('violation', {
   oracle: 1,
   nth: 1,
   tid: 1,
+  /** The last step of the protocol that the thread had passed. */
+  point: 1,
   time: 2,
   umem: 1,
   key: 1,
@@ -45,7 +48,10 @@ export const VIOLATION = defineStruct('violation', {
    */
   chain: CHAIN_MAX * 4,
   heldLength: 1,
-  /** Lock order: what the thread holds, each hold's word and its class and subclass. */
+  /**
+   * Lock order: what the thread holds, each hold's word and its class and subclass. Deadlock: who holds the slots of the pools in it, for
+   * each slot a tid and the pool.
+   */
   held: HELD_KEPT * 2,
 });
 export const VIOLATION_STATE = { free: 0, writing: 1, ready: 2 } as const;
@@ -80,6 +86,9 @@ export interface OracleView {
   /** Each thread's own doubles: count of each oracle, then the time of its first. */
   readonly counts: Addr;
   readonly countStride: number;
+  /** Each thread's own doubles: the same counts by oracle and the last point that the thread had passed. */
+  readonly pointCounts: Addr;
+  readonly pointCountStride: number;
   /** By signature (oracle and role): how many so far, to keep the first few in full. */
   readonly nth: Addr;
   readonly keep: number;
@@ -115,6 +124,7 @@ export const oracleRegions = (o: OracleOptions): RegionRequest[] => [
   { name: 'oracle.slots', words: slotWords(o), count: o.slots, line: true },
   { name: 'oracle.reported', words: 1, count: o.entries },
   { name: 'oracle.disagreed', words: 1, count: o.entries },
+  { name: 'oracle.points', words: ORACLE_NAMES.length * POINT_COUNT * 2, count: o.threads, line: true },
 ];
 
 /** The part of the view that lies in the oracles' own regions. */
@@ -130,5 +140,7 @@ export function oracleWords(layout: ArenaLayout, o: OracleOptions) {
     window: o.window,
     reported: regions['oracle.reported']!.base,
     disagreed: regions['oracle.disagreed']!.base,
+    pointCounts: regions['oracle.points']!.base,
+    pointCountStride: regions['oracle.points']!.stride,
   };
 }

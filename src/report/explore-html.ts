@@ -4,6 +4,7 @@ import { counted, repeatText, stepText } from './explore-columns.ts';
 import { PAGE_SCRIPT } from './explore-html-script.ts';
 import { PAGE_STYLE } from './explore-html-style.ts';
 import { collapseSteps, type Drawn } from './explore-repeats.ts';
+import { escaped, jsonInHtml } from './html-escape.ts';
 import { pointWords } from './point-words.ts';
 
 /** What the page's script gets; see there. */
@@ -25,9 +26,6 @@ interface PageData {
 }
 
 const MAX_BARS = 6;
-
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** A schedule as a page of its own, without anything from the network: a column a thread, to be stepped through. */
 export function raceHtml(picture: Picture): string {
@@ -59,7 +57,7 @@ ${tableHtml(picture, drawn, shown, data)}
 </section>
 ${asideHtml(data)}
 </main>
-<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+<script type="application/json" id="data">${jsonInHtml(data)}</script>
 <script>${PAGE_SCRIPT}</script>
 </body>
 </html>

@@ -9,7 +9,7 @@ export interface Finding {
 }
 
 /** Violations of a cell, the most frequent first. */
-export const findings = (cell: CellResult): Finding[] =>
+export const findings = (cell: Pick<CellResult, 'violations'>): Finding[] =>
   Object.entries(cell.violations)
     .map(([oracle, { count, firstAtMs }]) => ({ oracle: oracle as OracleName, count, firstAtMs }))
     .filter((finding) => finding.count > 0)
@@ -48,10 +48,10 @@ export function findingWords(cell: CellResult): string[] {
   ];
 }
 
-/** The windows that the thread is about, in this order. */
+/** The windows that the thread is about, those that were hit, in this order. */
 const WINDOWS = ['register-in-section', 'register-meets-section', 'fault-in-section', 'truncate-in-fault'];
-const windows = (cell: CellResult): { name: string; count: number }[] =>
-  WINDOWS.map((name) => ({ name, count: cell.exposures[name] ?? 0 })).filter(({ count }) => count > 0);
+export const windows = ({ exposures }: Pick<CellResult, 'exposures'>): { name: string; count: number }[] =>
+  WINDOWS.map((name) => ({ name, count: exposures[name] ?? 0 })).filter(({ count }) => count > 0);
 const windowWords = (cell: CellResult): string[] => windows(cell).map(({ name, count }) => `${name} ${grouped(count)}`);
 
 /** How the forced orders of a litmus cell ended: `complete 50`, `order-prevented 50`. */

@@ -20,33 +20,53 @@ const xml = (text: string): string =>
     .replaceAll('"', '&quot;')
     .replaceAll('\n', '&#10;');
 
+/** What a test case says of a cell. */
+type JunitCell = Pick<
+  CellResult,
+  'scenario' | 'strategy' | 'seed' | 'durationMs' | 'verdict' | 'asExpected' | 'why' | 'violations'
+> & { readonly fault?: { readonly kind: string; readonly thread: string; readonly message: string } | undefined };
+
 /** One test case a cell, one suite a scenario. Too little evidence is `skipped`, a crashed worker an `error`. */
-export function junit(cells: readonly CellResult[], options: JunitOptions): string {
-  const suites = [...new Set(cells.map((cell) => cell.scenario))].map((scenario) =>
-    suite(
-      scenario,
-      cells.filter((cell) => cell.scenario === scenario),
-      options,
+export function junit(cells: readonly JunitCell[], options: JunitOptions): string {
+  return junitXml(
+    cells.map((cell) => ({
+      suite: cell.scenario,
+      name: `${cell.strategy} seed=${cell.seed}`,
+      durationMs: cell.durationMs,
+      ...outcomeOf(cell, options),
+    })),
+  );
+}
+
+export interface JunitCase {
+  readonly suite: string;
+  readonly name: string;
+  readonly durationMs: number;
+  readonly kind: 'passed' | 'failure' | 'error' | 'skipped';
+  readonly message: string;
+}
+
+/** A suite for each name, in the order of its first case. */
+export function junitXml(cases: readonly JunitCase[]): string {
+  const suites = [...new Set(cases.map((one) => one.suite))].map((name) =>
+    suiteXml(
+      name,
+      cases.filter((one) => one.suite === name),
     ),
   );
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="odptorture">\n${suites.join('')}</testsuites>\n`;
 }
 
-function suite(scenario: string, cells: readonly CellResult[], options: JunitOptions): string {
-  const cases = cells.map((cell) => ({ cell, outcome: outcomeOf(cell, options) }));
-  const count = (kind: Outcome['kind']): number => cases.filter(({ outcome }) => outcome.kind === kind).length;
-  const time = cells.reduce((sum, cell) => sum + cell.durationMs, 0) / 1000;
-  const head = `tests="${cells.length}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}"`;
-  const body = cases.map(({ cell, outcome }) => testCase(cell, outcome)).join('');
-  return `  <testsuite name="${xml(scenario)}" ${head} time="${time.toFixed(3)}">\n${body}  </testsuite>\n`;
+function suiteXml(name: string, cases: readonly JunitCase[]): string {
+  const count = (kind: JunitCase['kind']): number => cases.filter((one) => one.kind === kind).length;
+  const time = cases.reduce((sum, one) => sum + one.durationMs, 0) / 1000;
+  const head = `tests="${cases.length}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}"`;
+  return `  <testsuite name="${xml(name)}" ${head} time="${time.toFixed(3)}">\n${cases.map(caseXml).join('')}  </testsuite>\n`;
 }
 
-interface Outcome {
-  readonly kind: 'passed' | 'failure' | 'error' | 'skipped';
-  readonly message: string;
-}
+type Outcome = Pick<JunitCase, 'kind' | 'message'>;
 
-function outcomeOf(cell: CellResult, { judgedBy, thresholds }: JunitOptions): Outcome {
+function outcomeOf(cell: JunitCell, { judgedBy, thresholds }: JunitOptions): Outcome {
   const found = findings(cell)
     .map(({ oracle, count }) => `${oracle} ${count}`)
     .join(', ');
@@ -63,7 +83,7 @@ function outcomeOf(cell: CellResult, { judgedBy, thresholds }: JunitOptions): Ou
   return unknown ? { kind: 'skipped', message: cell.why } : { kind: 'passed', message: '' };
 }
 
-function testCase(cell: CellResult, { kind, message }: Outcome): string {
-  const open = `    <testcase classname="${xml(cell.scenario)}" name="${xml(`${cell.strategy} seed=${cell.seed}`)}" time="${(cell.durationMs / 1000).toFixed(3)}"`;
+function caseXml({ suite, name, durationMs, kind, message }: JunitCase): string {
+  const open = `    <testcase classname="${xml(suite)}" name="${xml(name)}" time="${(durationMs / 1000).toFixed(3)}"`;
   return kind === 'passed' ? `${open}/>\n` : `${open}>\n      <${kind} message="${xml(message)}"/>\n    </testcase>\n`;
 }

@@ -1,7 +1,8 @@
 import type { CellResult } from '../results/types.ts';
 import { expectedWord, findingWords, orderWords } from './findings.ts';
 
-const escaped = (text: string): string =>
+/** Text in a cell of a table. */
+export const escaped = (text: string): string =>
   text
     .replaceAll('|', '\\|')
     .replaceAll('<', '&lt;')

@@ -12,6 +12,7 @@ export interface StatusOptions {
   readonly stream: StatusStream;
   /** Repaint a block in place; otherwise heartbeat lines. */
   readonly live: boolean;
+  /** Infinity: not known. */
   readonly cells: number;
   /** Milliseconds; injected so that tests need not wait. */
   readonly now: () => number;
@@ -76,7 +77,7 @@ export function createStatus<P extends TimedProgress>(
     },
     progress(progress) {
       const at = now();
-      const place = `[${index + 1}/${options.cells}] ${name}`;
+      const place = `[${index + 1}${Number.isFinite(options.cells) ? `/${options.cells}` : ''}] ${name}`;
       if (live) {
         if (at - lastPaint < REPAINT_MS) return;
         lastPaint = at;

@@ -135,10 +135,12 @@ function findingLines(cell: CellResult, { style, width, verbose }: ReportOptions
         room,
       ))
         lines.push(INDENT + style.dim(line));
-    const waits = cell.locks.map(
-      ({ name, mode, contentions, waitNs }, i) =>
-        `${i === 0 ? 'waits: ' : ''}${name}-${mode} ${short(contentions)} x ${shortNs(waitNs.mean)}`,
-    );
+    const waits = cell.locks
+      .filter(({ contentions }) => contentions > 0)
+      .map(
+        ({ name, mode, contentions, waitNs }, i) =>
+          `${i === 0 ? 'waits: ' : ''}${name}-${mode} ${short(contentions)} x ${shortNs(waitNs.mean)}`,
+      );
     if (waits.length > 0) for (const line of wrapList(waits, room)) lines.push(INDENT + style.dim(line));
     for (const note of cell.notes) say(note, style.dim);
   }

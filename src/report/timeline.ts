@@ -22,6 +22,44 @@ interface Row {
   readonly marked: boolean;
 }
 
+/** The points around a violation, chosen and in order: a column for each thread that has to do with it. */
+export interface TimelineLayout {
+  /** Threads that get a column, from left to right. */
+  readonly threads: readonly { readonly tid: number; readonly name: string }[];
+  readonly rows: readonly {
+    readonly tid: number;
+    readonly us: string;
+    readonly text: string;
+    readonly marked: boolean;
+  }[];
+  /** Rows that were left out before the first. */
+  readonly earlier: number;
+  /** Names of threads that have points and no column. */
+  readonly hidden: readonly string[];
+}
+
+/** Lays out at most `fit` columns and `maxRows` rows. Times are relative to the violation; the step that it is about is marked. */
+export function timelineLayout(violation: ViolationRecord, fit: number, maxRows: number): TimelineLayout {
+  const records = [...violation.window].sort((a, b) => a.timeMs - b.timeMs);
+  const order = relevantThreads(violation, records);
+  const shown = drawnThreads(violation, records, order, fit);
+  const marked = violatingStep(violation, records);
+  const own = records.filter((record) => shown.includes(record.tid));
+  const rows = collapse(dropOtherOperations(violation, own, marked), marked);
+  const kept = rows.slice(-maxRows);
+  return {
+    threads: shown.map((tid) => ({ tid, name: nameOf(violation, tid) })),
+    rows: kept.map(({ record, repeat, marked: isMarked }) => ({
+      tid: record.tid,
+      us: relativeUs(record.timeMs - violation.atMs),
+      text: rowText(record, repeat),
+      marked: isMarked,
+    })),
+    earlier: rows.length - kept.length,
+    hidden: order.filter((tid) => !shown.includes(tid)).map((tid) => nameOf(violation, tid)),
+  };
+}
+
 /**
  * Draws the points around a violation as mails on race conditions do: a column for each thread, time going down, one row a
  * point. Times are relative to the violation; the step that it is about is marked with `>`.
@@ -29,22 +67,9 @@ interface Row {
 export function timeline(violation: ViolationRecord, options: TimelineOptions = {}): string[] {
   const style = options.style ?? PLAIN;
   const width = options.width ?? 110;
-  const records = [...violation.window].sort((a, b) => a.timeMs - b.timeMs);
-  const order = relevantThreads(violation, records);
   const fit = Math.floor((width - TIME_WIDTH) / (MIN_COLUMN + SEPARATOR.length));
-  const shown = drawnThreads(violation, records, order, fit);
-  const column = Math.floor((width - TIME_WIDTH) / shown.length) - SEPARATOR.length;
-  const marked = violatingStep(violation, records);
-  const rows = collapse(
-    dropOtherOperations(
-      violation,
-      records.filter((record) => shown.includes(record.tid)),
-      marked,
-    ),
-    marked,
-  );
-  const maxRows = options.maxRows ?? 40;
-  const kept = rows.slice(-maxRows);
+  const { threads, rows, earlier, hidden } = timelineLayout(violation, fit, options.maxRows ?? 40);
+  const column = Math.floor((width - TIME_WIDTH) / threads.length) - SEPARATOR.length;
 
   const lines = headLines(violation, width, style);
   const cells = (time: string, texts: readonly string[]): string =>
@@ -53,26 +78,23 @@ export function timeline(violation: ViolationRecord, options: TimelineOptions = 
     style.bold(
       cells(
         'us',
-        shown.map((tid) => nameOf(violation, tid)),
+        threads.map(({ name }) => name),
       ),
     ),
   );
-  lines.push(`${'-'.repeat(TIME_WIDTH)}${shown.map(() => '-'.repeat(column)).join('-+-')}`);
-  const left = rows.length - kept.length;
-  if (left > 0) lines.push(style.dim(`${''.padStart(TIME_WIDTH)}(${left} earlier points)`));
-  for (const { record, repeat, marked: isMarked } of kept) {
-    const text = rowText(record, repeat, isMarked);
+  lines.push(`${'-'.repeat(TIME_WIDTH)}${threads.map(() => '-'.repeat(column)).join('-+-')}`);
+  if (earlier > 0) lines.push(style.dim(`${''.padStart(TIME_WIDTH)}(${earlier} earlier points)`));
+  for (const { tid: own, us, text, marked } of rows) {
     const line = cells(
-      relativeUs(record.timeMs - violation.atMs),
-      shown.map((tid) => (tid === record.tid ? text : '')),
+      us,
+      threads.map(({ tid }) => (tid === own ? `${marked ? '> ' : ''}${text}` : '')),
     );
-    lines.push(isMarked ? style.red(line) : line);
+    lines.push(marked ? style.red(line) : line);
   }
-  if (kept.length === 0)
+  if (rows.length === 0)
     lines.push(
       style.dim(`${''.padStart(TIME_WIDTH)}(no points were recorded: tracing is off, or a thread was silent)`),
     );
-  const hidden = order.filter((tid) => !shown.includes(tid)).map((tid) => nameOf(violation, tid));
   if (hidden.length > 0)
     for (const line of wrapText(`not drawn: ${hidden.join(', ')}`, width)) lines.push(style.dim(line));
   return lines;
@@ -91,7 +113,8 @@ function headLines(violation: ViolationRecord, width: number, style: Style): str
   ];
 }
 
-function factWords(violation: ViolationRecord): string[] {
+/** What is known of its objects: `key=..`, `range=[..]`, `page=..`. */
+export function factWords(violation: ViolationRecord): string[] {
   const words: string[] = [];
   const { range, page, frame, key, generation, identity, counter } = violation;
   if (key !== undefined) words.push(`key=${key}`);
@@ -222,8 +245,8 @@ function collapse(records: readonly WindowRecord[], marked: WindowRecord | null)
   return rows;
 }
 
-const rowText = (record: WindowRecord, repeat: number, marked: boolean): string =>
-  `${marked ? '> ' : ''}${repeat > 1 ? `${repeat} x ` : ''}${pointWords(record.point, record.args)}`;
+const rowText = (record: WindowRecord, repeat: number): string =>
+  `${repeat > 1 ? `${repeat} x ` : ''}${pointWords(record.point, record.args)}`;
 
 const fitCell = (text: string, width: number): string =>
   text.length <= width ? text.padEnd(width) : `${text.slice(0, width - 1)}~`;

@@ -4,6 +4,8 @@ import { systemReason } from '../scenario/errors.ts';
 /** The file calls that are used; tests pass a disk that is full. */
 export interface FileCalls {
   open(path: string): number;
+  /** Opens a file of an earlier session to append; what stands behind `size` is cut off. */
+  reopen?(path: string, size: number): number;
   /** Returns how many bytes were taken, which may be fewer than were given. */
   write(fd: number, bytes: Uint8Array, from: number): number;
   truncate(fd: number, size: number): void;
@@ -11,8 +13,13 @@ export interface FileCalls {
   close(fd: number): void;
 }
 
-const NODE_FILES: FileCalls = {
+const NODE_FILES: Required<FileCalls> = {
   open: (path) => openSync(path, 'wx'),
+  reopen: (path, size) => {
+    const fd = openSync(path, 'a');
+    ftruncateSync(fd, size);
+    return fd;
+  },
   write: (fd, bytes, from) => writeSync(fd, bytes, from),
   truncate: ftruncateSync,
   sync: fsyncSync,
@@ -27,6 +34,15 @@ export interface RecordFileOptions {
   /** Told of the first record that was lost, with the system's reason. */
   readonly onLost?: (reason: string) => void;
   readonly files?: FileCalls;
+  /** Goes on where an earlier session had come to. */
+  readonly resume?: RecordPosition;
+}
+
+/** How far a row of files has come: the number of the last one (0: none yet), its size, and the records in all of them. */
+export interface RecordPosition {
+  readonly file: number;
+  readonly bytes: number;
+  readonly records: number;
 }
 
 /** A stream for pino: each `write` is one whole record. */
@@ -35,6 +51,9 @@ export interface RecordFile {
   /** Records written, and records that could not be. */
   readonly written: () => number;
   readonly lost: () => number;
+  readonly position: () => RecordPosition;
+  /** Flushes to the disk; a record that this could not save is counted as lost. */
+  sync(): void;
   /** Flushes to the disk and closes; safe to call twice. */
   close(): void;
 }
@@ -45,26 +64,41 @@ export interface RecordFile {
  * again, so that every line that stands in a file is whole.
  */
 export function createRecordFile(options: RecordFileOptions): RecordFile {
-  const files = options.files ?? NODE_FILES;
+  const files = { ...NODE_FILES, ...options.files };
   const maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
   let fd = -1;
-  let fileNumber = 0;
-  let size = 0;
-  let written = 0;
+  let fileNumber = options.resume?.file ?? 0;
+  let size = options.resume?.bytes ?? 0;
+  let written = options.resume?.records ?? 0;
   let lost = 0;
+  if (fileNumber > 0) fd = files.reopen(options.pathOf(fileNumber), size);
 
   const lose = (error: unknown): void => {
     lost++;
     if (lost === 1) options.onLost?.(systemReason(error));
   };
 
+  const sync = (): void => {
+    if (fd < 0) return;
+    try {
+      files.sync(fd);
+    } catch (error) {
+      // Pipes and some file systems cannot sync; what was written is still there.
+      if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(systemReason(error))) lose(error);
+    }
+  };
+
   const next = (): void => {
-    if (fd >= 0) closeQuietly(files, fd);
+    if (fd >= 0) {
+      // A checkpoint syncs only the file that is open.
+      sync();
+      closeQuietly(files, fd);
+    }
     fd = -1;
     // The number counts attempts: a file that could not be created is not tried twice.
     fileNumber++;
-    fd = files.open(options.pathOf(fileNumber));
     size = 0;
+    fd = files.open(options.pathOf(fileNumber));
   };
 
   return {
@@ -87,14 +121,11 @@ export function createRecordFile(options: RecordFileOptions): RecordFile {
     },
     written: () => written,
     lost: () => lost,
+    position: () => ({ file: fileNumber, bytes: size, records: written }),
+    sync,
     close() {
       if (fd < 0) return;
-      try {
-        files.sync(fd);
-      } catch (error) {
-        // Pipes and some file systems cannot sync; what was written is still there.
-        if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(systemReason(error))) lose(error);
-      }
+      sync();
       closeQuietly(files, fd);
       fd = -1;
     },

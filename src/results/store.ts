@@ -43,9 +43,9 @@ export interface RunStore {
   writeSummary(summary: Summary): void;
   /**
    * Keeps a violation in a folder of its own, `violations/<n>/`, for whoever looks into it later: the record, and its timeline. Only
-   * the first `VIOLATION_FOLDERS` of a run; the race log has all.
+   * the first `VIOLATION_FOLDERS` of a run; the race log has all. Returns the folder; null: there is no room.
    */
-  keepViolation(record: ViolationRecord, timeline: string): void;
+  keepViolation(record: ViolationRecord, timeline: string): string | null;
   close(): void;
 }
 
@@ -62,7 +62,6 @@ export function openStore(options: StoreOptions): RunStore {
   const log = openRunLog({ ...options.logs, dir });
   const writeWhole = (name: string, text: string): void => writeAtomic(join(dir, name), text);
   if (options.dir === undefined) linkLatest(dir, log);
-  let kept = 0;
   return {
     dir,
     runId: basename(dir),
@@ -71,20 +70,7 @@ export function openStore(options: StoreOptions): RunStore {
     writeRun: (status, config) => writeWhole('run.json', `${JSON.stringify({ status, ...config }, null, 2)}\n`),
     writeWhole,
     writeSummary: (summary) => writeWhole('summary.json', `${JSON.stringify(validateSummary(summary), null, 2)}\n`),
-    keepViolation(record, timeline) {
-      if (kept >= VIOLATION_FOLDERS) return;
-      kept++;
-      const folder = join(dir, 'violations', String(kept));
-      try {
-        makeFolders(folder);
-        // Not flushed, unlike the race log, which has the same record: the cell goes on while this is written.
-        writeFileSync(join(folder, 'violation.json'), `${JSON.stringify(record, null, 2)}\n`);
-        writeFileSync(join(folder, 'timeline.txt'), timeline);
-      } catch (error) {
-        log.log('warn', `violations/${kept} is not complete: ${systemReason(error)}`);
-        kept = VIOLATION_FOLDERS;
-      }
-    },
+    keepViolation: violationKeeper(dir, log),
     close() {
       races.close();
       log.close();
@@ -92,12 +78,40 @@ export function openStore(options: StoreOptions): RunStore {
   };
 }
 
-const outputError = (path: string, error: unknown): OdpError => {
+/**
+ * Keeps violations in `violations/<n>/`, up to `VIOLATION_FOLDERS` of them; `kept` are there already. What is given beside the record
+ * becomes files of that folder. Returns the folder; null: there is no room.
+ */
+export function violationKeeper(
+  dir: string,
+  log: Pick<RunLog, 'log'>,
+  kept = 0,
+): (record: ViolationRecord, timeline: string, more?: Readonly<Record<string, string>>) => string | null {
+  let n = kept;
+  return (record, timeline, more = {}) => {
+    if (n >= VIOLATION_FOLDERS) return null;
+    n++;
+    const folder = join(dir, 'violations', String(n));
+    const files = { 'violation.json': `${JSON.stringify(record, null, 2)}\n`, 'timeline.txt': timeline, ...more };
+    try {
+      makeFolders(folder);
+      // Not flushed, unlike the race log, which has the same record: the cell goes on while this is written.
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    } catch (error) {
+      log.log('warn', `violations/${n} is not complete: ${systemReason(error)}`);
+      n = VIOLATION_FOLDERS;
+    }
+    return folder;
+  };
+}
+
+/** `ODP_E_OUTPUT`, exit code 7. */
+export const outputError = (path: string, error: unknown): OdpError => {
   const message = `cannot write results: ${typeof error === 'string' ? error : systemReason(error)}`;
   return new OdpError({ code: 'ODP_E_OUTPUT', message, at: path }, { cause: error });
 };
 
-function newRunDir({ root, group, seed, startedAt }: StoreOptions): string {
+export function newRunDir({ root, group, seed, startedAt }: Omit<StoreOptions, 'logs' | 'dir'>): string {
   const parent = resolve(root, group);
   const name = `${utcStamp(startedAt)}-${seed}`;
   for (let n = 1; ; n++) {
@@ -113,7 +127,8 @@ function newRunDir({ root, group, seed, startedAt }: StoreOptions): string {
   }
 }
 
-function givenDir(path: string): string {
+/** A folder that a user has named; it must not hold a run yet. */
+export function givenDir(path: string): string {
   const dir = resolve(path);
   try {
     makeFolders(dir);
@@ -131,8 +146,11 @@ function givenDir(path: string): string {
   return dir;
 }
 
-/** Written beside, flushed, renamed: a reader sees the old file or the new one, never a part. */
-function writeAtomic(path: string, text: string): void {
+/**
+ * Written beside, flushed, renamed: a reader sees the old file or the new one, never a part. The folder is flushed as well, so that
+ * the new one also outlives a loss of power. Throws `ODP_E_OUTPUT`.
+ */
+export function writeAtomic(path: string, text: string): void {
   const temporary = `${path}.partial`;
   try {
     const fd = openSync(temporary, 'w');
@@ -143,13 +161,28 @@ function writeAtomic(path: string, text: string): void {
       closeSync(fd);
     }
     renameSync(temporary, path);
+    syncFolder(dirname(path));
   } catch (error) {
     throw outputError(path, error);
   }
 }
 
+/** Some file systems cannot flush a folder, nor can Windows; then the rename is as safe as they make it. */
+export function syncFolder(path: string): void {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // See above.
+  }
+}
+
 /** `latest` beside the run's folder. A convenience: where links cannot be made, the run goes on without. */
-function linkLatest(dir: string, log: RunLog): void {
+export function linkLatest(dir: string, log: Pick<RunLog, 'log'>): void {
   const link = join(dirname(dir), 'latest');
   const temporary = `${link}.${process.pid}`;
   try {

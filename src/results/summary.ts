@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ORACLE_NAMES } from '../oracles/names.ts';
+import { detectionSchema } from './detection.ts';
 import type { ThresholdResult } from './thresholds.ts';
 import type { CellResult, Verdict } from './types.ts';
 
@@ -18,9 +19,22 @@ const quantiles = z
     max: z.number(),
   })
   .readonly();
+const lockTimes = {
+  min: z.number(),
+  max: z.number(),
+  total: z.number(),
+  mean: z.number(),
+  p50: z.number().exactOptional(),
+  p90: z.number().exactOptional(),
+  p99: z.number().exactOptional(),
+  p999: z.number().exactOptional(),
+};
+const places = z
+  .array(z.strictObject({ role: z.string(), point: z.string().nullable(), count: whole }).readonly())
+  .readonly();
 const rate = z.strictObject({ count: whole, perSecond: z.number() }).readonly();
 
-const cellSchema = z.strictObject({
+export const cellSchema = z.strictObject({
   scenario: z.string(),
   kind: z.enum(['load', 'litmus']),
   strategy: z.string(),
@@ -40,7 +54,13 @@ const cellSchema = z.strictObject({
   failures: z.record(z.string(), whole).readonly(),
   faults: z.strictObject({ committed: whole, retries: whole, timeouts: whole, retriesPerCommit: quantiles }).readonly(),
   latencyNs: z
-    .strictObject({ fault: quantiles, section: quantiles, register: quantiles, deregister: quantiles })
+    .strictObject({
+      fault: quantiles,
+      section: quantiles,
+      register: quantiles,
+      deregister: quantiles,
+      lockWait: quantiles,
+    })
     .readonly(),
   locks: z
     .array(
@@ -48,13 +68,25 @@ const cellSchema = z.strictObject({
         .strictObject({
           name: z.string(),
           mode: z.enum(['R', 'W']),
+          acquisitions: whole.exactOptional(),
+          acqBounces: whole.exactOptional(),
+          conBounces: whole.exactOptional(),
           contentions: whole,
-          waitNs: z.strictObject({ total: z.number(), mean: z.number(), max: z.number() }).readonly(),
+          waitNs: z.strictObject(lockTimes).readonly(),
+          holdNs: z
+            .strictObject({ count: whole, ...lockTimes })
+            .readonly()
+            .exactOptional(),
+          waiters: places.exactOptional(),
+          holders: places.exactOptional(),
         })
         .readonly(),
     )
     .readonly()
-    .meta({ description: 'Locks for which threads had to wait, by class; W also stands for locks without modes.' }),
+    .meta({
+      description:
+        'Locks for which threads had to wait, with --lock-stat all that were taken, by class; W also stands for locks without modes.',
+    }),
   audits: z.strictObject({ done: whole, skipped: whole, entries: whole, incoherentPinned: whole }).readonly(),
   readerPipe: z.array(whole).readonly().meta({
     description:
@@ -113,6 +145,10 @@ export const summarySchema = z.strictObject({
     .strictObject({ written: whole, lost: whole })
     .meta({ description: 'Lines of the race log, and those that could not be written.' }),
   thresholds: z.array(thresholdSchema),
+  variants: z
+    .array(detectionSchema)
+    .exactOptional()
+    .meta({ description: 'Of `matrix --variants`: how each known bug was found.' }),
   cells: z.array(cellSchema),
 });
 

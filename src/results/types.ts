@@ -1,6 +1,8 @@
 import type { OracleName } from '../oracles/names.ts';
-import type { Contention } from '../trace/lock-hooks.ts';
+import type { Histogram } from '../trace/histogram.ts';
+import type { LockRow } from '../trace/lock-stat-sums.ts';
 import type { PointName } from '../trace/points.ts';
+import type { TakeImage } from './arena-image.ts';
 
 export type Verdict = 'SUCCESS' | 'FAILURE' | 'UNKNOWN';
 
@@ -19,7 +21,7 @@ export interface LockDescription {
   /** Its class, with `/1` and up for a subclass. */
   readonly name: string;
   readonly address: number;
-  readonly mode: 'mutex' | 'spin' | 'read' | 'write' | 'srcu' | 'map';
+  readonly mode: 'mutex' | 'spin' | 'read' | 'write' | 'srcu' | 'map' | 'slot';
 }
 
 /** A cycle of lock orders. */
@@ -56,6 +58,8 @@ export interface ViolationRecord {
   readonly atMs: number;
   /** The thread that noticed it. */
   readonly thread: { readonly tid: number; readonly name: string };
+  /** The last step of the protocol that this thread had passed. */
+  readonly point?: PointName;
   /** What it is about; absent members do not apply. */
   readonly umem?: number;
   readonly key?: number;
@@ -87,6 +91,13 @@ export interface LatencyQuantiles {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
+}
+
+/** Where a thread was when a lock was contended. */
+export interface LockPlace {
+  readonly role: string;
+  /** The last point that it had passed; null: no trace. */
+  readonly point: string | null;
 }
 
 /** How a cell ended when it did not end by itself. */
@@ -129,9 +140,13 @@ export interface CellResult {
     readonly timeouts: number;
     readonly retriesPerCommit: LatencyQuantiles;
   };
-  readonly latencyNs: Readonly<Record<'fault' | 'section' | 'register' | 'deregister', LatencyQuantiles>>;
-  /** Locks for which threads had to wait, by class and mode, the longest total wait first; times in nanoseconds. */
-  readonly locks: readonly Contention[];
+  /** `lockWait`: of all locks together. */
+  readonly latencyNs: Readonly<Record<'fault' | 'section' | 'register' | 'deregister' | 'lockWait', LatencyQuantiles>>;
+  /**
+   * Locks by class and mode, the longest total wait first: those for which threads had to wait; with `--lock-stat counts` or `full`,
+   * all that were taken.
+   */
+  readonly locks: readonly LockRow<LockPlace>[];
   readonly audits: {
     readonly done: number;
     readonly skipped: number;
@@ -161,11 +176,19 @@ export interface CellProgress {
   readonly operations: Readonly<Record<string, number>>;
   readonly violations: Readonly<Partial<Record<OracleName, number>>>;
   readonly exposures: Readonly<Record<string, number>>;
+  readonly latencyNs?: CellResult['latencyNs'];
 }
 
 /** Where a running cell sends what it finds. */
 export interface CellSink {
-  violation(record: ViolationRecord): void;
+  /** `take` copies the arena as it is at this moment; absent: there is none. */
+  violation(record: ViolationRecord, take?: TakeImage): void;
   progress(progress: CellProgress): void;
+  /** A distribution of a load cell that has ended, in nanoseconds; none that is empty. */
+  histogram?(name: string, histogram: Histogram): void;
   log(level: 'info' | 'warn' | 'error', message: string, data?: Readonly<Record<string, unknown>>): void;
+  /** The threads start: `states` says at any time where those stand that have not finished, one line each. */
+  inspect?(states: () => readonly string[]): void;
+  /** The cell has ended: its violations by signature, exact. */
+  counted?(signatures: Readonly<Record<string, number>>): void;
 }

@@ -8,6 +8,8 @@ import { POINT, type PointName } from '../trace/points.ts';
 import type { ViolationRecord } from './types.ts';
 
 export const VIOLATION_FILE = 'violation.json';
+/** In a soak: the plan of the cell that showed it. */
+export const CELL_FILE = 'cell.json';
 
 /** A violation that a run has kept, with the cell that showed it. */
 export interface KeptViolation {
@@ -76,15 +78,23 @@ export function readViolation(path: string): KeptViolation {
     throw invalid(path, `it holds no ${VIOLATION_FILE}; a violation is a folder 'violations/<n>' of a run`);
   const record = recordSchema.safeParse(parsed(file));
   if (!record.success) throw invalid(file, `it is not the record of a violation: ${firstIssue(record.error)}`);
-  const run = join(dirname(dirname(dirname(file))), 'run.json');
-  if (!existsSync(run))
-    throw invalid(run, "there is no such file: the violation's folder must lie where the run has written it");
   // Its schema has checked what is used; zod's optional members may be undefined, a record's are absent.
   const kept = record.data as unknown as ViolationRecord;
-  return { folder: dirname(file), record: kept, plan: cellOf(run, kept) };
+  return { folder: dirname(file), record: kept, plan: cellBeside(dirname(file), kept) };
 }
 
-function cellOf(file: string, { scenario, strategy, seed }: ViolationRecord): CellPlan {
+/** A soak writes the cell beside the violation; a run has all of its cells in run.json. */
+function cellBeside(folder: string, record: ViolationRecord): CellPlan {
+  const own = join(folder, CELL_FILE);
+  if (existsSync(own)) return checkedPlan(own, parsed(own), record);
+  const run = join(dirname(dirname(folder)), 'run.json');
+  if (!existsSync(run))
+    throw invalid(run, "there is no such file: the violation's folder must lie where the run has written it");
+  return cellOf(run, record);
+}
+
+function cellOf(file: string, record: ViolationRecord): CellPlan {
+  const { scenario, strategy, seed } = record;
   const config = z.object({ cells: z.array(z.unknown()) }).safeParse(parsed(file));
   if (!config.success) throw invalid(file, "it has no 'cells': it is not that of a run or a matrix");
   const cell = config.data.cells.find((one) => {
@@ -93,6 +103,10 @@ function cellOf(file: string, { scenario, strategy, seed }: ViolationRecord): Ce
   });
   if (cell === undefined)
     throw invalid(file, `it has no cell of scenario '${scenario}' with ${strategy} and seed ${seed}`);
+  return checkedPlan(file, cell, record);
+}
+
+function checkedPlan(file: string, cell: unknown, { scenario, strategy }: ViolationRecord): CellPlan {
   const plan = planSchema.safeParse(cell);
   if (!plan.success)
     throw invalid(

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { type Issue, OdpError, type Position, systemReason } from './errors.ts';
+import { type ErrorCode, type Issue, OdpError, type Position, systemReason } from './errors.ts';
 import { checkLitmus } from './litmus.ts';
 import { litmusSchema, loadSchema, type Scenario } from './schema.ts';
 import { didYouMean } from './suggest.ts';
@@ -32,6 +32,25 @@ export function loadScenario(path: string): LoadedScenario {
 
 /** `loadScenario` for a text at hand; `file` is what positions name. */
 export function parseScenario(text: string, file: string): LoadedScenario {
+  const yaml = parseYaml(text, file);
+  const scenario = validate(yaml);
+  const { locate } = yaml;
+  const name = scenario.name ?? basename(file, extname(file));
+  const loaded: LoadedScenario = { name, file, scenario, locate };
+  if (scenario.kind === 'litmus') checkLitmus(scenario, locate);
+  return loaded;
+}
+
+/** A YAML document as data, with the places of its members. */
+export interface YamlDocument {
+  readonly data: unknown;
+  locate(path: Path): Position;
+  /** Where a key itself stands, not its value. */
+  locateKey(path: Path, key: string): Position;
+}
+
+/** Throws `ODP_E_YAML` with one issue for each mistake. */
+export function parseYaml(text: string, file: string): YamlDocument {
   const lines = new LineCounter();
   const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
   const at = (offset: number): Position => {
@@ -45,9 +64,6 @@ export function parseScenario(text: string, file: string): LoadedScenario {
     throw new OdpError(issues);
   }
   const root = doc.contents;
-  const locate = (path: Path): Position => at(nodeAt(root, path)?.range?.[0] ?? 0);
-  const locateKey = (path: Path, key: string): Position => at(keyAt(nodeAt(root, path), key) ?? 0);
-
   let data: unknown;
   try {
     data = doc.toJS({ maxAliasCount: 100 });
@@ -55,18 +71,15 @@ export function parseScenario(text: string, file: string): LoadedScenario {
     // Too many aliases: a document that would unfold without bound.
     throw new OdpError({ code: 'ODP_E_YAML', message: systemReason(error), at: at(0) }, { cause: error });
   }
-  const scenario = validate(data, locate, locateKey);
-  const name = scenario.name ?? basename(file, extname(file));
-  const loaded: LoadedScenario = { name, file, scenario, locate };
-  if (scenario.kind === 'litmus') checkLitmus(scenario, locate);
-  return loaded;
+  return {
+    data,
+    locate: (path) => at(nodeAt(root, path)?.range?.[0] ?? 0),
+    locateKey: (path, key) => at(keyAt(nodeAt(root, path), key) ?? 0),
+  };
 }
 
-function validate(
-  data: unknown,
-  locate: (path: Path) => Position,
-  locateKey: (path: Path, key: string) => Position,
-): Scenario {
+function validate(yaml: YamlDocument): Scenario {
+  const { data, locate } = yaml;
   const invalid = (message: string, at: Position): OdpError =>
     new OdpError({ code: 'ODP_E_SCENARIO_INVALID', message, at });
   if (typeof data !== 'object' || data === null || Array.isArray(data))
@@ -77,6 +90,11 @@ function validate(
     throw invalid(`kind ${found}; it must be 'load' or 'litmus'`, locate(['kind']));
   }
   const schema: z.ZodType<Scenario> = kind === 'load' ? loadSchema : litmusSchema;
+  return validateAs(schema, yaml, 'ODP_E_SCENARIO_INVALID');
+}
+
+/** Data that the schema takes; throws `OdpError` with one issue for each member that it does not, by their places. */
+export function validateAs<T>(schema: z.ZodType<T>, { data, locate, locateKey }: YamlDocument, code: ErrorCode): T {
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;
   const found: Issue[] = [];
@@ -84,7 +102,7 @@ function validate(
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys)
         found.push({
-          code: 'ODP_E_SCENARIO_INVALID',
+          code,
           message: `unknown key '${key}'${where(issue.path)}${didYouMean(key, knownKeys(schema, issue.path))}`,
           at: locateKey(issue.path, key),
         });
@@ -92,7 +110,7 @@ function validate(
       const message = `${issue.path.length > 0 ? `${pathText(issue.path)}: ` : ''}${plainMessage(issue)}`;
       const key = issue.code === 'invalid_key' ? issue.path.at(-1) : undefined;
       const at = key === undefined ? locate(issue.path) : locateKey(issue.path.slice(0, -1), String(key));
-      found.push({ code: 'ODP_E_SCENARIO_INVALID', message, at });
+      found.push({ code, message, at });
     }
   }
   found.sort((a, b) => order(a) - order(b));

@@ -1,6 +1,7 @@
 import type { Era } from '../mm/era.ts';
 import type { Pressure } from '../mm/mm.ts';
 import type { InjectPlan } from '../trace/inject.ts';
+import type { LockStatLevel } from '../trace/lock-stat.ts';
 import type { PerturbOptions } from '../trace/perturb.ts';
 import type { PointName } from '../trace/points.ts';
 import type { StallPlan } from '../trace/stall.ts';
@@ -213,6 +214,8 @@ export interface CellPlan {
   readonly expect: Readonly<Record<string, { readonly must: readonly string[]; readonly may: readonly string[] }>>;
   /** Orders of locks are checked; absent: they are not. */
   readonly lockDep?: boolean;
+  /** What is counted of locks beyond waits; absent: nothing. */
+  readonly lockStat?: Exclude<LockStatLevel, 'off'>;
   /** What is made to fail; absent: nothing. */
   readonly inject?: InjectPlan;
   /** Threads that stop at points; absent: none does. */

@@ -1,6 +1,7 @@
 import { DEFAULT_ERA, ERAS, type Era } from '../mm/era.ts';
 import { STRATEGIES } from '../strategies/index.ts';
 import type { InjectPlan } from '../trace/inject.ts';
+import type { LockStatLevel } from '../trace/lock-stat.ts';
 import { findVariant } from '../variants/index.ts';
 import { DEFAULT_PERTURB } from './defaults.ts';
 import { type Issue, OdpError } from './errors.ts';
@@ -42,6 +43,7 @@ export interface ResolveOptions {
   readonly eras?: readonly string[];
   /** In place of the scenario's word. */
   readonly lockDep?: boolean;
+  readonly lockStat?: LockStatLevel;
   /** Capabilities in place of the scenario's. */
   readonly inject?: InjectPlan;
 }
@@ -72,6 +74,7 @@ export function resolveCells(loaded: LoadedScenario, options: ResolveOptions = {
   if (issues.length > 0) throw new OdpError(issues);
 
   const base = basePlan(loaded, memory);
+  const lockStat = options.lockStat ?? loaded.scenario.lockStat;
   const plans: CellPlan[] = [];
   for (const era of eras)
     for (const strategy of strategies)
@@ -86,6 +89,7 @@ export function resolveCells(loaded: LoadedScenario, options: ResolveOptions = {
           seed: nthSeed(options.seed ?? 1, n),
           params: params.get(strategy.name)!,
           lockDep: options.lockDep ?? loaded.scenario.lockDep === 'on',
+          ...(lockStat === 'off' ? {} : { lockStat }),
           ...(Object.keys(inject).length === 0 ? {} : { inject }),
           ...(kill.length === 0 ? {} : { kill }),
           ...(loaded.scenario.stall === undefined ? {} : { stall: loaded.scenario.stall }),

@@ -5,6 +5,7 @@ import { MAX_FILE_PAGES, MAX_FILES } from '../mm/frame.ts';
 import { MAX_THREADS as MODEL_THREADS } from '../mm/section.ts';
 import { ORACLE_NAMES } from '../oracles/names.ts';
 import { EXPOSURES } from '../trace/counters.ts';
+import { LOCK_STAT_LEVELS } from '../trace/lock-stat.ts';
 import { POINT, type PointName } from '../trace/points.ts';
 import { DEFAULT_HCA, DEFAULT_PERTURB, DEFAULT_TRACE, LOAD_BOUNDS } from './defaults.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
@@ -21,7 +22,8 @@ const count = (max: number, min = 1) => z.int().min(min).max(max);
 const probability = z.number().min(0).max(1);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'must be a name: letters, digits, - and _');
 
-const duration = z
+/** Milliseconds, written as a duration. */
+export const duration = z
   .string()
   .regex(DURATION_PATTERN, "must be a duration, as in '500ms', '5s', '1h30m'")
   .transform((text, ctx) => {
@@ -129,6 +131,10 @@ const common = {
     .enum(['on', 'off'])
     .default('on')
     .meta({ description: 'Orders of locks are checked, and cycles in them reported.' }),
+  lockStat: z.enum(LOCK_STAT_LEVELS).default('off').meta({
+    description:
+      'What is counted of locks: off (waits only), counts (acquisitions and bounces too), full (times and places too).',
+  }),
   inject: injectSchema.optional(),
   stall: stallSchema.optional(),
 };

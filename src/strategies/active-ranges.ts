@@ -25,7 +25,7 @@ const { LOCK_CLASS } = lockClassModule;
 const { mutexLock, mutexUnlock } = mutexModule;
 const { downRead, upRead } = rwSemaphoreModule;
 const { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } = spinLockModule;
-const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
+const { SLOT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueModule;
 
 /**
  * What the designs share that know which ranges are being invalidated, not only how many sections run: a list of ranges under a
@@ -33,7 +33,8 @@ const { WAIT_QUEUE, waitOn, waitPrepare, waitQueueInit, wakeUpAll } = waitQueueM
  */
 const LIST = {
   lock: { words: SPIN_LOCK.$words, line: true },
-  wait: { words: WAIT_QUEUE.$words, line: true },
+  /** As a slot queue only where a start sleeps for a slot. */
+  wait: { words: SLOT_QUEUE.$words, line: true },
 } as const;
 /** The first words of every such ucontext. */
 export const RANGES = defineStruct('active_ranges', LIST);
@@ -65,7 +66,8 @@ export const sizeParam = (spec: {
 });
 
 const lockOf = (ctx: Ucontext): Addr => at(ctx.ext, RANGES.lock);
-const waitOf = (ctx: Ucontext): Addr => at(ctx.ext, RANGES.wait);
+/** The queue of all who wait for the list to change. */
+export const waitOf = (ctx: Ucontext): Addr => at(ctx.ext, RANGES.wait);
 const markOf = (umem: Addr): Addr => at(umemExt(umem), BACKED_OFF.mark);
 
 export function rangesInit(mem: Memory, ctx: Ucontext): void {

@@ -8,6 +8,7 @@ import type { Ucontext } from '../odp/ucontext.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as trylockModule from '../trace/trylock.ts';
+import { keptUntilEnd } from './held-in-section.ts';
 import { privateCount } from './private-count.ts';
 import * as runningCountModule from './running-count.ts';
 
@@ -93,18 +94,11 @@ export const heldRwsem: Strategy = {
     countOverlapsDown(actor, ctx, start, last, false);
     upRead(actor, ctx.umemRwsem);
   },
-  expected: (_era, { nested }) =>
-    nested === true
-      ? {
-          must: [],
-          may: ['deadlock', 'lock-order'],
-          reason:
-            'safe; but the rwsem is not recursive: a section inside a section, or one that waits for a lock of the reverse map, waits behind a registration that waits for the outer one',
-        }
-      : {
-          must: [],
-          may: [],
-          reason:
-            'no region is born or removed inside a section; the rwsem serves its writers in turn, so none starves',
-        },
+  expected: (_era, traits) => ({
+    must: [],
+    may: keptUntilEnd(traits),
+    reason: traits.allocates
+      ? 'safe; but the rwsem is not recursive: a section inside a section, or one that waits for a lock of the reverse map, waits behind a registration that waits for the outer one'
+      : 'no region is born or removed inside a section; the rwsem serves its writers in turn, so none starves',
+  }),
 };

@@ -16,13 +16,19 @@ export const mmapWrite: Strategy = {
   reasoning:
     'Excludes every section that holds mmap_lock. Truncate holds none: a fault may still find the page in the page table between the start and the clearing, map it, and the page cache frees it; the second pass of truncate takes the entry away again.',
   registerLocks: () => 'write',
-  expected: (_era, traits) =>
-    traits.rmap
+  expected: (_era, { rmap, onePass, vmaLocks }) =>
+    rmap || vmaLocks === true
       ? {
           must: [],
-          may: ['entry-in-section', 'stale-dma', 'data-corruption'],
+          // What one pass lets through stays: only truncate comes again.
+          may: [
+            'entry-in-section',
+            'stale-dma',
+            'data-corruption',
+            ...(onePass === true || vmaLocks === true ? ['stale-mapping'] : []),
+          ],
           reason:
-            'truncate holds no mmap_lock; its second pass repairs what its first let through. Rare under load: litmus/truncate-around-register forces it',
+            'not all sections hold mmap_lock: those of the reverse map never did, and madvise holds only its VMA since v6.17. Rare under load: litmus/truncate-around-register forces the one, litmus/seed-fault-in-section in v6.17 the other',
         }
       : { must: [], may: [], reason: 'all sections of this scenario hold mmap_lock' },
 };

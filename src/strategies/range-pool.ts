@@ -1,22 +1,29 @@
-import type { Vpn } from '../memory/address.ts';
+import type { Memory, Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import type { Outcome } from '../mm/outcome.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import * as invalidationModule from '../odp/invalidation.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
+import * as lockClassModule from '../sync/lock-class.ts';
 import * as rwSemaphoreModule from '../sync/rw-semaphore.ts';
+import * as taskModule from '../sync/task.ts';
+import * as waitQueueModule from '../sync/wait-queue.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
 import * as injectModule from '../trace/inject.ts';
 import * as activeRangesModule from './active-ranges.ts';
+import { keptUntilEnd } from './held-in-section.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { NULL_ADDR } = addressModule;
 const { OUTCOME } = outcomeModule;
 const { insertUnderRwsem, removeUnderRwsem, tryNothingOverlaps } = invalidationModule;
+const { LOCK_CLASS } = lockClassModule;
 const { upRead } = rwSemaphoreModule;
+const { dropSlot, HELD, pushHeld, pushHeldAtOnce, WAIT } = taskModule;
+const { SLOT_QUEUE, waitOn, waitQueueInit } = waitQueueModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
 const { CAP, shouldFail } = injectModule;
@@ -29,7 +36,6 @@ const {
   rangesChanged,
   rangesCheck,
   rangesInit,
-  rangesSleep,
   rangesTicket,
   rangesWait,
   sizeParam,
@@ -38,7 +44,15 @@ const {
   slotsInUse,
   takeSlot,
   unlockRanges,
+  waitOf,
 } = activeRangesModule;
+
+function init(mem: Memory, ctx: Ucontext): void {
+  rangesInit(mem, ctx);
+  // The queue stands for the pool: its slots are what it is held as, and its size is what a deadlock of its holders is known by.
+  waitQueueInit(mem, waitOf(ctx), LOCK_CLASS.range_pool);
+  mem[waitOf(ctx) + SLOT_QUEUE.size] = ctx.params.size!;
+}
 
 function tryList(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
   lockRanges(actor, ctx);
@@ -49,19 +63,35 @@ function tryList(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boolean {
 
 /** wait_event(a slot is free), with whatever locks the caller of the notifier holds. */
 function list(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn, blockable: boolean): Outcome {
+  const pool = waitOf(ctx);
   // Only the first look is made to fail: nobody would wake a sleeper over a pool that nobody uses.
-  if (!shouldFail(actor, CAP.fail_pool) && tryList(actor, ctx, start, last)) return OUTCOME.ok;
-  count(actor, COUNTER['exposure.poolFull']);
-  if (!blockable) return OUTCOME.eagain;
+  const found = !shouldFail(actor, CAP.fail_pool) && tryList(actor, ctx, start, last);
+  if (!found) count(actor, COUNTER['exposure.poolFull']);
+  if (!blockable) {
+    if (!found) return OUTCOME.eagain;
+    pushHeldAtOnce(actor, pool, HELD.slot);
+    return OUTCOME.ok;
+  }
+  if (!found) sleepUntilListed(actor, ctx, start, last);
+  pushHeld(actor, pool, HELD.slot);
+  return OUTCOME.ok;
+}
+
+function sleepUntilListed(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
+  const pool = waitOf(ctx);
+  // Before the first look that counts: the sleep may never end.
+  if (actor.lockDep !== null) actor.lockDep.acquiring(actor, pool, HELD.slot);
   for (;;) {
     const ticket = rangesTicket(actor, ctx);
-    if (tryList(actor, ctx, start, last)) return OUTCOME.ok;
-    rangesSleep(actor, ctx, ticket);
+    if (tryList(actor, ctx, start, last)) return;
+    waitOn(actor, pool, ticket, Number.POSITIVE_INFINITY, WAIT.slot);
   }
 }
 
 /** Frees a slot with exactly this range; "the end range callback just ignore things when it can not find the matching struct". */
 function unlist(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): void {
+  // First of all, so that nobody is taken for the holder of a slot that is free. An end whose start was not told holds none.
+  dropSlot(actor, waitOf(ctx));
   lockRanges(actor, ctx);
   const freed = freeSlot(actor.mem, ctx, start, last);
   unlockRanges(actor, ctx);
@@ -104,7 +134,7 @@ export const rangePool: Strategy = {
   words: { ucontext: SLOTS.$words, umem: BACKED_OFF.$words, section: 0 },
   fields: { ucontext: SLOTS, umem: BACKED_OFF },
   pins: false,
-  init: rangesInit,
+  init,
   registerLocks: () => 'none',
   insert: insertUnderRwsem,
   remove: removeUnderRwsem,
@@ -122,11 +152,11 @@ export const rangePool: Strategy = {
     const used = slotsInUse(actor.mem, ctx);
     if (used !== 0) report(NULL_ADDR, 'slots in use', used, 0);
   },
-  expected: (_era, { nested }) => ({
+  expected: (_era, traits) => ({
     must: [],
-    // Whoever nests sections holds a slot while he waits for the next one.
-    may: nested === true ? ['deadlock'] : [],
-    reason:
-      'ranges instead of counts: nothing to be unpaired. A start that sleeps for a slot holds none, and no holder needs a lock of his, as long as nobody nests sections',
+    may: keptUntilEnd(traits),
+    reason: traits.allocates
+      ? 'safe; but a start sleeps for a slot with the locks of its caller, who may hold a slot himself, or a lock of the reverse map that the holder of a slot waits for'
+      : 'ranges instead of counts: nothing to be unpaired. A start that sleeps for a slot holds none, and no holder needs a lock of his',
   }),
 };

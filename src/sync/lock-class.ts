@@ -25,6 +25,7 @@ export const LOCK_CLASSES = [
   'mmu_notifier_invalidate_range_start',
   'per_mm',
   'mkey_cache',
+  'range_pool',
 ] as const;
 export type LockClass = (typeof LOCK_CLASSES)[number];
 

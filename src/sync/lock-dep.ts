@@ -39,15 +39,17 @@ export const PSEUDO = {
    * every allocation that may reclaim (fs_reclaim_acquire, might_alloc), so that the order is known before memory is short.
    */
   fsReclaim: 0,
-  /** Held around the callbacks of invalidate_range_start, and again around those of invalidate_range_end. */
+  /** Held around the callbacks of invalidate_range_start, and, as another subclass, around those of invalidate_range_end. */
   mmuNotifierRangeStart: 1,
 } as const;
 export type Pseudo = (typeof PSEUDO)[keyof typeof PSEUDO];
 const PSEUDO_CLASS = [LOCK_CLASS.fs_reclaim, LOCK_CLASS.mmu_notifier_invalidate_range_start] as const;
 
 /** `lock_map_acquire`. Without lock-dep it does nothing. */
-export function lockMapAcquire(task: Task, map: Pseudo): void {
-  if (task.lockDep !== null) pushHeld(task, task.lockDep.mapAddr(map), HELD.map);
+export function lockMapAcquire(task: Task, map: Pseudo, subclass = 0): void {
+  if (task.lockDep === null) return;
+  task.lockDep.subclass = subclass;
+  pushHeld(task, task.lockDep.mapAddr(map), HELD.map);
 }
 /** `lock_map_release`. */
 export function lockMapRelease(task: Task, map: Pseudo): void {

@@ -4,6 +4,8 @@ import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
 import * as dataRaceModule from './data-race.ts';
+import type { StatTask } from './lock-stat.ts';
+import * as lockStatModule from './lock-stat.ts';
 import * as spinLockModule from './spin-lock.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
@@ -15,6 +17,7 @@ const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
 const { lockStep, OP } = controlModule;
 const { dataRace } = dataRaceModule;
+const { statAcquired: acquired } = lockStatModule;
 const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
 const { HELD, popHeld, pushHeld, pushHeldAtOnce, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
 const {
@@ -61,10 +64,11 @@ export function mutexInit(mem: Memory, lock: Addr, cls: number): void {
  * `mutex_lock`. As there, running threads may overtake sleepers, with a bound: see `HANDOFF_AFTER`. The plain look at `handoff`
  * may be late by the time a store takes to arrive, so each running thread may slip through once.
  */
-export const mutexLock = lockStep(OP.mutexLock, (task: Task, lock: Addr): void => {
+export const mutexLock = lockStep(OP.mutexLock, (task: StatTask, lock: Addr): void => {
   if (dataRace(task.mem, (lock + HANDOFF) as Addr) !== 0 || cas(task, lock, FREE, LOCKED) !== FREE)
     mutexLockSlow(task, lock);
   push(task, lock, MODE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, lock, MODE);
 });
 
 /** `mutex_lock_nested`: see `spinLockNested`. */
@@ -74,16 +78,18 @@ export function mutexLockNested(task: Task, lock: Addr, subclass: number): void 
 }
 
 /** `mutex_trylock`. */
-export const mutexTrylock = lockStep(OP.mutexTrylock, (task: Task, lock: Addr): boolean => {
+export const mutexTrylock = lockStep(OP.mutexTrylock, (task: StatTask, lock: Addr): boolean => {
   if (dataRace(task.mem, (lock + HANDOFF) as Addr) !== 0 || cas(task, lock, FREE, LOCKED) !== FREE) return false;
   pushAtOnce(task, lock, MODE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, lock, MODE);
   return true;
 });
 
 /** `mutex_unlock`. */
-export const mutexUnlock = lockStep(OP.mutexUnlock, (task: Task, lock: Addr): void => {
+export const mutexUnlock = lockStep(OP.mutexUnlock, (task: StatTask, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
   if (!pop(task, lock, MODE)) return;
+  if (task.lockHold !== undefined) task.lockHold.released(task, lock, MODE);
   if (swap(task, lock, FREE) === CONTENDED) wakeFirst(task, lock);
 });
 

@@ -4,6 +4,8 @@ import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
 import * as dataRaceModule from './data-race.ts';
+import type { StatTask } from './lock-stat.ts';
+import * as lockStatModule from './lock-stat.ts';
 import * as rwSemaphoreSlowModule from './rw-semaphore-slow.ts';
 import * as rwsemCountModule from './rwsem-count.ts';
 import type { Task } from './task.ts';
@@ -17,6 +19,7 @@ const { add, compareExchange, load } = atomicsModule;
 const { downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
 const { lockStep, OP } = controlModule;
 const { dataRace } = dataRaceModule;
+const { statAcquired: acquired } = lockStatModule;
 const { COUNT } = rwsemCountModule;
 const { HELD, popHeld, pushHeld, pushHeldAtOnce } = taskModule;
 const { WAIT_LIST, waitListInit } = waitListModule;
@@ -50,10 +53,11 @@ export function rwsemInit(mem: Memory, sem: Addr, cls: number): void {
 }
 
 /** `down_read`. A queued writer keeps new readers out, so a nested read can deadlock, as in the kernel. */
-export const downRead = lockStep(OP.downRead, (task: Task, sem: Addr): void => {
+export const downRead = lockStep(OP.downRead, (task: StatTask, sem: Addr): void => {
   // One fetch-and-add, no loop: a reader that may not enter is undone in the slow path.
   if ((fetchAdd(task, sem, READER) & READ_BLOCKED) !== 0) downReadSlow(task, sem);
   push(task, sem, MODE_READ);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, sem, MODE_READ);
 });
 
 /** `down_read_nested`: see `spinLockNested`. */
@@ -63,12 +67,13 @@ export function downReadNested(task: Task, sem: Addr, subclass: number): void {
 }
 
 /** `down_read_trylock`: false when a writer holds it or anybody is queued. Never leaves a trace in the count. */
-export const downReadTrylock = lockStep(OP.downReadTrylock, (task: Task, sem: Addr): boolean => {
+export const downReadTrylock = lockStep(OP.downReadTrylock, (task: StatTask, sem: Addr): boolean => {
   let count = load(task, sem);
   while ((count & READ_BLOCKED) === 0) {
     const found = cas(task, sem, count, count + READER);
     if (found === count) {
       pushAtOnce(task, sem, MODE_READ);
+      if (task.lockStat !== undefined) acquired(task, task.lockStat, sem, MODE_READ);
       return true;
     }
     count = found;
@@ -77,16 +82,18 @@ export const downReadTrylock = lockStep(OP.downReadTrylock, (task: Task, sem: Ad
 });
 
 /** `up_read`. */
-export const upRead = lockStep(OP.upRead, (task: Task, sem: Addr): void => {
+export const upRead = lockStep(OP.upRead, (task: StatTask, sem: Addr): void => {
   // Off the list first: after the count has dropped a writer may be inside, and is then seen to hold it alone.
   if (!pop(task, sem, MODE_READ)) return;
+  if (task.lockHold !== undefined) task.lockHold.released(task, sem, MODE_READ);
   if ((fetchAdd(task, sem, -READER) & WAKE_MASK) === LAST_READER) wakeWaiters(task, sem);
 });
 
 /** `down_write`. */
-export const downWrite = lockStep(OP.downWrite, (task: Task, sem: Addr): void => {
+export const downWrite = lockStep(OP.downWrite, (task: StatTask, sem: Addr): void => {
   if (cas(task, sem, 0, WRITER) !== 0) downWriteSlow(task, sem);
   push(task, sem, MODE_WRITE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, sem, MODE_WRITE);
 });
 
 /** `down_write_nested`: see `spinLockNested`. */
@@ -102,25 +109,29 @@ export function downWriteNestLock(task: Task, sem: Addr, nest: Addr): void {
 }
 
 /** `down_write_trylock`: false when anybody holds it or is queued; also while a failed reader has yet to undo its count. */
-export const downWriteTrylock = lockStep(OP.downWriteTrylock, (task: Task, sem: Addr): boolean => {
+export const downWriteTrylock = lockStep(OP.downWriteTrylock, (task: StatTask, sem: Addr): boolean => {
   if (cas(task, sem, 0, WRITER) !== 0) return false;
   pushAtOnce(task, sem, MODE_WRITE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, sem, MODE_WRITE);
   return true;
 });
 
 /** `up_write`. */
-export const upWrite = lockStep(OP.upWrite, (task: Task, sem: Addr): void => {
+export const upWrite = lockStep(OP.upWrite, (task: StatTask, sem: Addr): void => {
   if (!pop(task, sem, MODE_WRITE)) return;
+  if (task.lockHold !== undefined) task.lockHold.released(task, sem, MODE_WRITE);
   // Readers that are counted now have failed and will wake others when they undo that; but one that still spins may enter
   // instead, so the queue is not left to them.
   if ((fetchAdd(task, sem, -WRITER) & WAITERS) !== 0) wakeWaiters(task, sem);
 });
 
 /** `downgrade_write`: a writer becomes a reader without letting anybody in between, then lets waiting readers in. */
-export const downgradeWrite = lockStep(OP.downgradeWrite, (task: Task, sem: Addr): void => {
+export const downgradeWrite = lockStep(OP.downgradeWrite, (task: StatTask, sem: Addr): void => {
   if (!pop(task, sem, MODE_WRITE)) return;
+  if (task.lockHold !== undefined) task.lockHold.released(task, sem, MODE_WRITE);
   const before = fetchAdd(task, sem, READER - WRITER);
   pushAtOnce(task, sem, MODE_READ);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, sem, MODE_READ);
   if ((before & WAITERS) !== 0) wakeReadersAfterDowngrade(task, sem);
 });
 

@@ -2,6 +2,8 @@ import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
+import type { StatTask } from './lock-stat.ts';
+import * as lockStatModule from './lock-stat.ts';
 import type { Task } from './task.ts';
 import * as taskModule from './task.ts';
 
@@ -9,6 +11,7 @@ import * as taskModule from './task.ts';
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, notify, wait } = atomicsModule;
 const { lockStep, OP, spinLimit } = controlModule;
+const { statAcquired: acquired } = lockStatModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, pushHeldAtOnce, pushHeldRaw, WAIT } = taskModule;
 
 /** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
@@ -40,9 +43,10 @@ export function spinLockInit(mem: Memory, lock: Addr, cls: number): void {
 }
 
 /** `spin_lock`, except that it sleeps after a bounded spin: many threads on few cores must make progress. Still an atomic context. */
-export const spinLock = lockStep(OP.spinLock, (task: Task, lock: Addr): void => {
+export const spinLock = lockStep(OP.spinLock, (task: StatTask, lock: Addr): void => {
   if (cas(task, lock, FREE, LOCKED) !== FREE) spinLockSlow(task, lock);
   push(task, lock, MODE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, lock, MODE);
 });
 
 /** `spin_lock_nested`: of several locks of one class the one of the given subclass, in an order that the caller knows to be safe. */
@@ -52,16 +56,18 @@ export function spinLockNested(task: Task, lock: Addr, subclass: number): void {
 }
 
 /** `spin_trylock`. */
-export const spinTrylock = lockStep(OP.spinTrylock, (task: Task, lock: Addr): boolean => {
+export const spinTrylock = lockStep(OP.spinTrylock, (task: StatTask, lock: Addr): boolean => {
   if (cas(task, lock, FREE, LOCKED) !== FREE) return false;
   pushAtOnce(task, lock, MODE);
+  if (task.lockStat !== undefined) acquired(task, task.lockStat, lock, MODE);
   return true;
 });
 
 /** `spin_unlock`. */
-export const spinUnlock = lockStep(OP.spinUnlock, (task: Task, lock: Addr): void => {
+export const spinUnlock = lockStep(OP.spinUnlock, (task: StatTask, lock: Addr): void => {
   // Off the list first: once the word is free another thread may hold the lock, and no two may be seen holding it.
   if (!pop(task, lock, MODE)) return;
+  if (task.lockHold !== undefined) task.lockHold.released(task, lock, MODE);
   if (swap(task, lock, FREE) === CONTENDED) notify(task, lock, 1);
 });
 

@@ -25,11 +25,13 @@ export const WAIT = {
   park: 10,
   /** An idle sleep that ends by itself. */
   idle: 11,
+  /** A pool in which no slot is free: waits for any of the holders of its slots (SLOT_QUEUE). */
+  slot: 12,
 } as const;
 export type WaitKind = (typeof WAIT)[keyof typeof WAIT];
 
-/** How a published lock is held; kept in the upper bits of a `held` word. */
-export const HELD = { mutex: 0, spin: 1, read: 2, write: 3, srcu: 4, map: 5 } as const;
+/** How a published lock is held; kept in the upper bits of a `held` word. `slot`: one of several of a pool. */
+export const HELD = { mutex: 0, spin: 1, read: 2, write: 3, srcu: 4, map: 5, slot: 6 } as const;
 export type HeldMode = (typeof HELD)[keyof typeof HELD];
 /** A held word is `address | mode << HELD_SHIFT`; arenas end below 2^28 words. */
 export const HELD_SHIFT = 28;
@@ -232,6 +234,27 @@ export function popHeld(task: Task, lock: Addr, mode: HeldMode): boolean {
     return true;
   }
   return removeHeld(task, word);
+}
+
+/** Takes a slot of `pool` off the list. False when the task holds none: who gives a slot back need not be the one who took it. */
+export function dropSlot(task: Task, pool: Addr): boolean {
+  return holdsWord(task, pool | (HELD.slot << SHIFT)) && popHeld(task, pool, HELD.slot);
+}
+
+/** The newest slot that the task holds of any pool, if it holds one, is nobody's from now on. */
+export function forgetSlot(task: Task): void {
+  const { mem, addr: t } = task;
+  for (let i = mem[t + HELD_COUNT] - 1; i >= 0; i--) {
+    const word = mem[t + HELD_FIRST + i];
+    if (heldMode(word) !== HELD.slot) continue;
+    removeHeld(task, word);
+    return;
+  }
+}
+
+function holdsWord({ mem, addr: t }: Task, word: number): boolean {
+  for (let i = mem[t + HELD_COUNT] - 1; i >= 0; i--) if (mem[t + HELD_FIRST + i] === word) return true;
+  return false;
 }
 
 function countOverflow(task: Task): void {

@@ -18,6 +18,12 @@ const { clearWait, publishWait, WAIT } = taskModule;
 /** `seq` moves at each wake-up; `waiters` counts the threads that sleep or are about to, as in a completion. */
 export const WAIT_QUEUE = defineStruct('wait_queue', { seq: 1, cls: 1, waiters: 1 });
 
+/**
+ * A queue of those who wait until one of `size` slots is free (`WAIT.slot`). Whoever has a slot holds the queue's address as
+ * `HELD.slot`, only while the slot is really his: taken before it is published, given back after.
+ */
+export const SLOT_QUEUE = defineStruct('slot_queue', { queue: WAIT_QUEUE.$words, size: 1 });
+
 const WAITERS = WAIT_QUEUE.waiters;
 /** Under control with `--granularity lock`, a wait is one step that waits for the count to move, and a wake-up moves it. */
 const locks = CONTROL.current?.granularity === 'lock' ? CONTROL.current : null;

@@ -1,7 +1,7 @@
 import type { Vpn } from '../memory/address.ts';
 import { mmRevive } from '../mm/exit.ts';
 import { mmapAnon, mmapFile } from '../mm/mmap.ts';
-import { mmuNotifierRegister } from '../mm/notifier.ts';
+import { mmuNotifierRegister, primeRangeStart } from '../mm/notifier.ts';
 import { OUTCOME, type Outcome } from '../mm/outcome.ts';
 import { extend } from '../mm/truncate.ts';
 import { notifierReopen } from '../odp/subscription.ts';
@@ -28,6 +28,7 @@ export function setUpMemory(actor: Actor, world: World): void {
   // Before any other thread runs: no section can be under way, which is what the kernel takes all locks for. A dynamic one comes with the
   // first region.
   if (world.plan.notifier === 'dynamic') return;
+  primeRangeStart(actor);
   for (const mm of world.mm.mms) mmuNotifierRegister(actor, mm, 0);
 }
 

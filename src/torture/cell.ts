@@ -4,11 +4,14 @@ import { OdpError } from '../scenario/errors.ts';
 import type { CellPlan, Role } from '../scenario/plan.ts';
 import { arenaWords } from '../world/size.ts';
 import { attachWorld, initWorld, type World } from '../world/world.ts';
+import { allStates } from './hang.ts';
+import { cellHistograms } from './lock-figures.ts';
 import { closePool, dropPool, keepPool, type Pool, takePool } from './pool.ts';
 import { violationRecord } from './record.ts';
 import { cellResult } from './result.ts';
-import { faultOf, startThreads } from './run.ts';
-import { watchCell } from './watch.ts';
+import { faultOf, type Run, startThreads } from './run.ts';
+import { signatureCounts } from './signatures.ts';
+import { imageFor, watchCell } from './watch.ts';
 import { workerUrl } from './worker-url.ts';
 
 /**
@@ -58,13 +61,17 @@ async function runInPool(
     sink.log('error', `${unfit.kind}: ${unfit.thread}: ${unfit.message}`);
     return cellResult(world, { durationMs: 0, interrupted: false, fault: unfit, supervisor: null });
   }
+  sink.inspect?.(() => allStates(world));
   const run = startThreads(plan, pool, world, options.workerUrl ?? workerUrl);
   const end = await watchCell(run, world, sink, signal, options.startMs ?? START_MS);
   const clean = end.fault === null && end.supervisor?.quiet === true && !pool.broken;
   // Threads that do not end are ended before the sums are made: only then do these stand still.
   if (!clean) await dropPool(pool);
-  report(world, sink);
+  report(world, run, sink);
   const result = cellResult(world, end);
+  if (plan.kind === 'load' && sink.histogram !== undefined)
+    for (const [name, histogram] of cellHistograms(world, end.durationMs)) sink.histogram(name, histogram);
+  sink.counted?.(signatureCounts(world));
   if (clean) await keepPool(pool);
   return result;
 }
@@ -81,8 +88,10 @@ function initFault(world: World): CellFault | null {
 }
 
 /** Whatever was found between the last look and the end of the last thread. */
-function report(world: World, sink: CellSink): void {
-  for (const raw of drainViolations(world.oracles)) sink.violation(violationRecord(world, raw));
+function report(world: World, run: Run, sink: CellSink): void {
+  const found = drainViolations(world.oracles);
+  const image = imageFor(found, world, run);
+  for (const raw of found) sink.violation(violationRecord(world, raw), image);
 }
 
 /** Ends the threads that are kept between cells. */

@@ -30,6 +30,7 @@ export function violationRecord(world: World, raw: RawViolation): ViolationRecor
     seed: plan.seed,
     atMs: raw.timeMs,
     thread: { tid: f.tid, name: thread.name },
+    ...(f.point > 0 ? { point: pointName(f.point) } : {}),
     ...(f.umem >= 0 ? { umem: f.umem } : {}),
     ...(f.key >= 0 ? { key: f.key } : {}),
     ...rangeOf(world, f),
@@ -66,7 +67,8 @@ function rangeOf(world: World, f: Fields): { range?: { start: number; last: numb
   return { range: { start, last: start + world.mem[mkey + MKEY.pages]! - 1 } };
 }
 
-function identityName(identity: number): string {
+/** What a stamp in a frame's payload stands for. */
+export function identityName(identity: number): string {
   if (identity === POISON) return 'poison';
   if (identity >= 0x40000000) return `file ${(identity >>> 20) & 0x3f} page ${identity & 0xfffff}`;
   return `anonymous page #${identity}`;
@@ -149,11 +151,23 @@ function lostWakeup(world: World, { chain: [sleep] }: RawViolation): string {
 }
 
 function deadlock(world: World, raw: RawViolation): string {
+  const nameOf = (tid: number): string => world.plan.threads[tid]?.name ?? `thread ${tid}`;
   const steps = raw.chain.map(({ tid, kind, addr, on }) => {
-    const name = world.plan.threads[tid]?.name ?? `thread ${tid}`;
-    const other = world.plan.threads[on]?.name ?? `thread ${on}`;
     const lock = kind === WAIT.drain || kind === WAIT.gate ? '' : ` ${lockClassName(world.mem, addr)}@${addr}`;
-    return `${name} waits for ${WAIT_NAMES[kind]}${lock}, which depends on ${other}`;
+    const slots = kind === WAIT.slot ? `, ${slotHolders(raw, addr, nameOf)}` : '';
+    return `${nameOf(tid)} waits for ${WAIT_NAMES[kind]}${lock}${slots}, which depends on ${nameOf(on)}`;
   });
   return `wait-for cycle: ${steps.join('; ')}`;
+}
+
+/** `all 3 slots held by fork-0 (2), mremap-0`. */
+function slotHolders(raw: RawViolation, pool: number, nameOf: (tid: number) => string): string {
+  const tids = raw.held.flatMap(({ word, key }) => (key === pool ? [word] : []));
+  const by = [...new Set(tids)].map((tid) => {
+    const n = tids.filter((t) => t === tid).length;
+    return n === 1 ? nameOf(tid) : `${nameOf(tid)} (${n})`;
+  });
+  return tids.length === 1
+    ? `whose only slot is held by ${by[0]}`
+    : `all ${tids.length} slots held by ${by.join(', ')}`;
 }

@@ -5,11 +5,12 @@ import { countOf } from '../oracles/report.ts';
 import { judge } from '../oracles/verdict.ts';
 import type { CellFault, CellProgress, CellResult, LatencyQuantiles } from '../results/types.ts';
 import type { CellPlan } from '../scenario/plan.ts';
-import { COUNTER, COUNTER_NAMES, EXPOSURES, HISTOGRAM, type HistogramName, PIPE_BUCKETS } from '../trace/counters.ts';
-import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../trace/histogram.ts';
+import { COUNTER, COUNTER_NAMES, EXPOSURES, type HistogramName, PIPE_BUCKETS } from '../trace/counters.ts';
+import { quantilesOf } from '../trace/histogram.ts';
 import { CAPABILITIES, type InjectPlan } from '../trace/inject.ts';
-import { sumContention } from '../trace/lock-hooks.ts';
+import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';
 import type { World } from '../world/world.ts';
+import { histogramOf, lockRow, lockStatView } from './lock-figures.ts';
 import { pathOfStrategy } from './strategy-file.ts';
 import type { SupervisorExit } from './supervisor.ts';
 import { killedThreads } from './thread.ts';
@@ -46,6 +47,16 @@ function violationsOf(world: World): CellResult['violations'] {
   return out;
 }
 
+const quantiles = (world: World, name: HistogramName): LatencyQuantiles => quantilesOf(histogramOf(world, name));
+
+const latencies = (world: World): CellResult['latencyNs'] => ({
+  fault: quantiles(world, 'fault'),
+  section: quantiles(world, 'section'),
+  register: quantiles(world, 'register'),
+  deregister: quantiles(world, 'deregister'),
+  lockWait: quantiles(world, 'lockWait'),
+});
+
 /** Where the cell stands now; the sums are read while the threads go on. */
 export function progressOf(world: World, elapsedMs: number): CellProgress {
   const violations: Partial<Record<OracleName, number>> = {};
@@ -56,6 +67,7 @@ export function progressOf(world: World, elapsedMs: number): CellProgress {
     operations: group(world, 'op.'),
     violations,
     exposures: exposuresOf(world),
+    latencyNs: latencies(world),
   };
 }
 
@@ -89,6 +101,8 @@ export function traitsOf(plan: CellPlan): Traits {
     onePass: any(RMAP.filter((name) => name !== 'truncate')),
     vmaLocks: ERA_RULES[plan.era].vmaLocks && any(VMA_LOCKED),
     nested: plan.memory.pressure !== null && any(ALLOCATING),
+    allocates: any(ALLOCATING),
+    locksRmap: does.has('mremap') && any(RMAP),
     nonBlockable: any(['oom-reaper', 'oom-reap']),
     exits: does.has('exit'),
     ...(plan.inject === undefined ? {} : { fails: Object.keys(plan.inject) }),
@@ -119,7 +133,7 @@ function lacking(
   }
   // Under a design that pins there are no faults, so nothing is missing when none was exposed.
   const asked = Object.entries(plan.evidence)
-    .filter(([name]) => !(pins && name.startsWith('fault-')))
+    .filter(([name]) => !(pins && name.includes('fault')))
     // Nor under one that keeps registrations out of sections: what it kept out is counted in its place.
     .map(([name, least]) => [keepsOut === true && name === BORN ? MET : name, least] as const);
   return asked
@@ -149,12 +163,8 @@ export function cellResult(world: World, end: CellEnd): CellResult {
     name,
     { count, perSecond: count / seconds },
   ]);
-  const quantiles = (name: HistogramName): LatencyQuantiles =>
-    mergeQuantiles(
-      world.f64,
-      world.histograms.map((base) => base + HISTOGRAM[name] * HISTOGRAM_DOUBLES),
-    );
   const orders = end.supervisor?.orders;
+  const stat = lockStatView(world, end.durationMs);
   return {
     scenario: plan.scenario,
     kind: plan.kind,
@@ -173,15 +183,10 @@ export function cellResult(world: World, end: CellEnd): CellResult {
       committed: sum(world, COUNTER['fault.committed']),
       retries: sum(world, COUNTER['fault.retried']),
       timeouts: sum(world, COUNTER['fault.timeout']),
-      retriesPerCommit: quantiles('retriesPerCommit'),
+      retriesPerCommit: quantiles(world, 'retriesPerCommit'),
     },
-    latencyNs: {
-      fault: quantiles('fault'),
-      section: quantiles('section'),
-      register: quantiles('register'),
-      deregister: quantiles('deregister'),
-    },
-    locks: sumContention(world.f64, world.contention),
+    latencyNs: { ...latencies(world), lockWait: quantilesOf(sumLockWaits(stat)) },
+    locks: sumLocks(stat).map(lockRow),
     audits: {
       done: sum(world, COUNTER['audit.done']),
       skipped: sum(world, COUNTER['audit.skipped']),

@@ -12,6 +12,8 @@ import { withStrategyUrl } from './worker-url.ts';
 /** The threads of a running cell, as the main thread follows them. */
 export interface Run {
   readonly startedAt: number;
+  /** See `ThreadTask`. */
+  readonly epochMs: number;
   fault: CellFault | null;
   /** Of the exception behind `fault`, for the log. */
   stack: string | null;
@@ -27,6 +29,7 @@ export function startThreads(plan: CellPlan, pool: Pool, world: World, url: (rol
   const epochMs = hrtimeMs();
   const run: Run = {
     startedAt: performance.now(),
+    epochMs,
     fault: null,
     stack: null,
     supervisor: null,

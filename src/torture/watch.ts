@@ -1,6 +1,7 @@
 import { at } from '../memory/address.ts';
 import { ORACLE } from '../oracles/names.ts';
-import { drainViolations } from '../oracles/report.ts';
+import { drainViolations, type RawViolation } from '../oracles/report.ts';
+import { type ArenaImage, type TakeImage, takeImage } from '../results/arena-image.ts';
 import type { CellFault, CellSink } from '../results/types.ts';
 import { rawLoad } from '../sync/atomics.ts';
 import { CONTROL } from '../trace/park.ts';
@@ -9,6 +10,7 @@ import { allStates, createHangWatch, missingAtStart } from './hang.ts';
 import { violationRecord } from './record.ts';
 import { type CellEnd, progressOf } from './result.ts';
 import { type Run, stopThreads } from './run.ts';
+import { hrtimeMs } from './thread.ts';
 
 /** How often the main thread takes violations off the arena, milliseconds. It never waits in between. */
 const POLL_MS = 50;
@@ -83,15 +85,31 @@ function nextLook(run: Run): Promise<void> {
 
 /** Takes what the oracles have found. */
 function take(w: Watch): void {
-  for (const raw of drainViolations(w.world.oracles)) {
+  const found = drainViolations(w.world.oracles);
+  const image = imageFor(found, w.world, w.run);
+  for (const raw of found) {
     const record = violationRecord(w.world, raw);
     if (raw.fields.oracle === ORACLE.deadlock) {
       const first = raw.chain[0];
       const thread = w.world.plan.threads[first?.tid ?? -1]?.name ?? record.thread.name;
       w.cycle = { thread, detail: record.detail };
     }
-    w.sink.violation(record);
+    w.sink.violation(record, image);
   }
+}
+
+/**
+ * One image of the arena for violations that were found together, on the cell's clock. With the first of a kind among them it is taken at
+ * once: to write down what comes before it may take a hundred milliseconds, and the threads go on.
+ */
+export function imageFor(found: readonly RawViolation[], world: World, { epochMs }: Run): TakeImage {
+  let image: ArenaImage | null | undefined;
+  const take = (): ArenaImage | null => {
+    image ??= takeImage(world, () => hrtimeMs() - epochMs - world.f64[(world.control + CONTROL.startedAt) >>> 1]!);
+    return image;
+  };
+  if (found.some(({ fields }) => fields.nth === 1)) take();
+  return take;
 }
 
 function progress(w: Watch, now: number): void {

@@ -1,7 +1,9 @@
 import { type Addr, NULL_PFN, type Pfn } from '../memory/address.ts';
+import type { LockStat } from '../sync/lock-stat.ts';
 import type { LockDep, Task } from '../sync/task.ts';
 import { HISTOGRAM_DOUBLES, histogramAdd } from './histogram.ts';
 import type { Inject } from './inject.ts';
+import type { FullLockStat } from './lock-stat.ts';
 import type { Observer } from './observer.ts';
 import type { Perturb } from './perturb.ts';
 import type { Stall } from './stall.ts';
@@ -21,8 +23,11 @@ export interface Actor extends Task {
   readonly counters: number;
   /** Index of the first double of this thread's histograms. */
   readonly histograms: number;
-  /** Index of the first double of this thread's lock contention figures: see lock-hooks.ts. */
+  /** Index of the first double of this thread's lock statistics: see lock-stat.ts. */
   readonly contention: number;
+  /** What is counted of locks beyond waits; undefined: nothing. */
+  readonly lockStat: LockStat | undefined;
+  readonly lockHold: FullLockStat | undefined;
   readonly ringHead: Addr;
   readonly ring: Addr;
   /** Records in the ring minus one; the ring's length is a power of two. */
@@ -56,11 +61,24 @@ export interface Actor extends Task {
 /** What an actor is made from: all of it but what starts at 0. */
 export type ActorInit = Omit<
   Actor,
-  'rng' | 'op' | 'gupPfn' | 'gupGeneration' | 'gupIdentity' | 'gupPte' | 'labels' | 'lockDep' | 'stall' | 'inject'
+  | 'rng'
+  | 'op'
+  | 'gupPfn'
+  | 'gupGeneration'
+  | 'gupIdentity'
+  | 'gupPte'
+  | 'labels'
+  | 'lockDep'
+  | 'lockStat'
+  | 'lockHold'
+  | 'stall'
+  | 'inject'
 > & {
   readonly seed: number;
   readonly labels?: Labels | null;
   readonly lockDep?: LockDep | null;
+  readonly lockStat?: LockStat | undefined;
+  readonly lockHold?: FullLockStat | undefined;
   readonly stall?: Stall | null;
   readonly inject?: Inject | null;
 };
@@ -76,6 +94,8 @@ export const createActor = (init: ActorInit): Actor => ({
   counters: init.counters,
   histograms: init.histograms,
   contention: init.contention,
+  lockStat: init.lockStat,
+  lockHold: init.lockHold,
   ringHead: init.ringHead,
   ring: init.ring,
   ringMask: init.ringMask,

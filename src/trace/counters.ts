@@ -136,8 +136,8 @@ export const EXPOSURES: readonly { readonly counter: CounterName; readonly name:
   name: counter.slice('exposure.'.length).replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`),
 }));
 
-/** What latencies are kept for: one log-linear histogram each, in nanoseconds; retries in attempts. */
-export const HISTOGRAM_NAMES = ['fault', 'section', 'register', 'deregister', 'retriesPerCommit'] as const;
+/** What latencies are kept for: one log-linear histogram each, in nanoseconds; retries in attempts. `lockWait`: of all locks together. */
+export const HISTOGRAM_NAMES = ['fault', 'section', 'register', 'deregister', 'retriesPerCommit', 'lockWait'] as const;
 export type HistogramName = (typeof HISTOGRAM_NAMES)[number];
 export const HISTOGRAM = Object.freeze(Object.fromEntries(HISTOGRAM_NAMES.map((name, i) => [name, i]))) as unknown as {
   readonly [K in HistogramName]: number;

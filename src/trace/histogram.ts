@@ -12,9 +12,15 @@ const BIG_SHIFT = MAX_EXPONENT - 31;
 export const HISTOGRAM_BUCKETS = SUB + (MAX_EXPONENT - SUB_BITS) * SUB;
 /** Doubles of one histogram: buckets, then count, sum, max. */
 export const HISTOGRAM_DOUBLES = HISTOGRAM_BUCKETS + 3;
-const COUNT = HISTOGRAM_BUCKETS;
-const SUM = HISTOGRAM_BUCKETS + 1;
-const MAX = HISTOGRAM_BUCKETS + 2;
+/** Where they are, from the histogram's first double. */
+export const HISTOGRAM_AT = {
+  count: HISTOGRAM_BUCKETS,
+  sum: HISTOGRAM_BUCKETS + 1,
+  max: HISTOGRAM_BUCKETS + 2,
+} as const;
+const COUNT = HISTOGRAM_AT.count;
+const SUM = HISTOGRAM_AT.sum;
+const MAX = HISTOGRAM_AT.max;
 
 /** Bucket of a value. Anything that is not a number of at least 0 counts as 0. */
 export function bucketOf(value: number): number {
@@ -63,31 +69,58 @@ export interface Quantiles {
   readonly max: number;
 }
 
-/** Sums histograms of several threads (bases are indices of doubles) and reads the quantiles off. */
-export function mergeQuantiles(f64: Float64Array, bases: readonly number[]): Quantiles {
-  const merged = new Float64Array(HISTOGRAM_BUCKETS);
-  let count = 0;
-  let sum = 0;
-  let max = 0;
-  for (const base of bases) {
-    for (let i = 0; i < HISTOGRAM_BUCKETS; i++) merged[i] += f64[base + i];
-    sum += f64[base + SUM];
-    max = Math.max(max, f64[base + MAX]);
-  }
-  for (const n of merged) count += n;
+/** A histogram that stands still: sums of one or several threads. */
+export interface Histogram {
+  /** Values by bucket: see `bucketLast`. */
+  readonly buckets: Float64Array;
+  readonly count: number;
+  readonly sum: number;
+  readonly max: number;
+}
+
+/** Sums buckets of several threads (bases are indices of doubles); `sum` and `max` of the values are known otherwise. */
+export function sumBuckets(f64: Float64Array, bases: readonly number[], sum: number, max: number): Histogram {
+  const buckets = new Float64Array(HISTOGRAM_BUCKETS);
+  for (const base of bases) for (let i = 0; i < HISTOGRAM_BUCKETS; i++) buckets[i] += f64[base + i];
+  // Counted from the buckets: quantiles are exact in them even while a writer is between two of its words.
+  return { buckets, count: buckets.reduce((total, n) => total + n, 0), sum, max };
+}
+
+/** Sums histograms of several threads (bases are indices of doubles). */
+export const sumHistograms = (f64: Float64Array, bases: readonly number[]): Histogram =>
+  sumBuckets(
+    f64,
+    bases,
+    bases.reduce((sum, base) => sum + f64[base + SUM], 0),
+    bases.reduce((max, base) => Math.max(max, f64[base + MAX]), 0),
+  );
+
+/** The sum of two. */
+export const joinHistograms = (a: Histogram, b: Histogram): Histogram => ({
+  buckets: a.buckets.map((n, i) => n + b.buckets[i]),
+  count: a.count + b.count,
+  sum: a.sum + b.sum,
+  max: Math.max(a.max, b.max),
+});
+
+/** Reads the quantiles off: each is at most 1/16 above the exact one. */
+export function quantilesOf({ buckets, count, sum, max }: Histogram): Quantiles {
   const at = (q: number): number => {
     const rank = Math.max(1, Math.ceil(q * count));
     let seen = 0;
     for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
-      seen += merged[i];
-      // The last bucket has no upper end: there the largest value is the only bound.
-      if (seen >= rank) return i === HISTOGRAM_BUCKETS - 1 ? max : Math.min(bucketLast(i), max);
+      seen += buckets[i];
+      if (seen >= rank) return bucketEnd(i, max);
     }
     return max;
   };
   if (count === 0) return { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
   return { count, mean: sum / count, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max };
 }
+
+/** The largest value that a bucket may hold, in a histogram of values up to `max`. The last bucket has no end of its own. */
+export const bucketEnd = (bucket: number, max: number): number =>
+  bucket === HISTOGRAM_BUCKETS - 1 ? max : Math.min(bucketLast(bucket), max);
 
 /** Index of the first double at an address; regions of doubles start on a cache line, so the address is even. */
 export const doubleIndex = (a: Addr): number => a >>> 1;

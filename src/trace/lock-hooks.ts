@@ -1,65 +1,67 @@
 import type { Addr } from '../memory/address.ts';
-import { CLS_OFFSET, LOCK_CLASSES } from '../sync/lock-class.ts';
-import { HELD, type HeldMode, type SyncHooks, type Task } from '../sync/task.ts';
+import { CLS_OFFSET } from '../sync/lock-class.ts';
+import { lastOwner, STAT, statRow } from '../sync/lock-stat.ts';
+import type { HeldMode, SyncHooks, Task } from '../sync/task.ts';
 import { type Actor, now } from './actor.ts';
+import { HISTOGRAM } from './counters.ts';
+import { bucketOf, HISTOGRAM_AT, HISTOGRAM_DOUBLES } from './histogram.ts';
+import { FULL, fullRow, statRows, WAITING } from './lock-stat.ts';
 import { point } from './point.ts';
 import { POINT } from './points.ts';
-
-/** Doubles kept of one lock class in one mode: how often a thread had to wait, and for how long in all and at most, milliseconds. */
-const FIELDS = 3;
-/** Read and write rows of a class, as lock_stat has them; a lock without modes is in the second. */
-const MODES = 2;
-/** Doubles of one thread's contention figures. */
-export const CONTENTION_DOUBLES = LOCK_CLASSES.length * MODES * FIELDS;
 
 /**
  * Contended locks become trace records, so that a timeline shows who waited for whom, and figures by lock class. A free lock comes
  * nowhere near here: only the slow paths call it, so the clock is read where a wait dwarfs it.
+ *
+ * A thread may be ended while it waits, and its wait must be counted once. It ends only where the engine looks for it, at a call or at
+ * the turn of a loop: so each of the two writes its figures, together with the word that says that the thread waits, in one piece
+ * without either, after all has been worked out.
  */
 export const TRACE_HOOKS: SyncHooks = {
   contended(task: Task, lock: Addr, mode: HeldMode): number {
     const actor = task as Actor;
+    const { f64, contention: block, lockStat, lockHold, tid } = actor;
+    const row = statRow(task, lock, mode);
+    const owner = lockStat === undefined ? 0 : lastOwner(lockStat, task, lock);
+    let waiter = 0;
+    let holder = 0;
+    if (lockHold !== undefined) {
+      const places = fullRow(lockHold.full, row);
+      waiter = lockHold.placeOf(actor, places + FULL.waiters, tid);
+      if (owner !== 0) holder = lockHold.placeOf(actor, places + FULL.holders, owner - 1);
+    }
     point(actor, POINT['lock.contended'], lock, mode, task.mem[lock + CLS_OFFSET]);
-    return now(actor);
+    const since = now(actor);
+    const figures = statRows(block) + row;
+    // From here on neither call nor loop.
+    if (waiter !== 0) f64[waiter] += 1;
+    if (holder !== 0) f64[holder] += 1;
+    if (owner !== 0 && owner !== tid + 1) f64[figures + STAT.conBounces] += 1;
+    f64[block + WAITING.since] = since;
+    f64[block + WAITING.row] = row + 1;
+    return since;
   },
   acquired(task: Task, lock: Addr, mode: HeldMode, since: number): void {
     const actor = task as Actor;
-    const waited = now(actor) - since;
-    const cls = task.mem[lock + CLS_OFFSET];
-    const at = actor.contention + (cls * MODES + (mode === HELD.read ? 0 : 1)) * FIELDS;
-    actor.f64[at] += 1;
-    actor.f64[at + 1] += waited;
-    if (waited > actor.f64[at + 2]) actor.f64[at + 2] = waited;
-    point(actor, POINT['lock.acquired'], lock, mode, cls);
+    const { f64, contention: block, lockHold } = actor;
+    const row = statRow(task, lock, mode);
+    const ns = Math.max(0, Math.round((now(actor) - since) * 1e6));
+    const bucket = bucketOf(ns);
+    const figures = statRows(block) + row;
+    const all = actor.histograms + HISTOGRAM.lockWait * HISTOGRAM_DOUBLES;
+    const own = lockHold === undefined ? 0 : fullRow(lockHold.full, row) + FULL.wait;
+    // From here on neither call nor loop.
+    if (f64[figures + STAT.contentions] === 0 || ns < f64[figures + STAT.waitMin]) f64[figures + STAT.waitMin] = ns;
+    if (ns > f64[figures + STAT.waitMax]) f64[figures + STAT.waitMax] = ns;
+    f64[figures + STAT.waitTotal] += ns;
+    f64[figures + STAT.contentions] += 1;
+    f64[all + bucket] += 1;
+    f64[all + HISTOGRAM_AT.count] += 1;
+    f64[all + HISTOGRAM_AT.sum] += ns;
+    if (ns > f64[all + HISTOGRAM_AT.max]) f64[all + HISTOGRAM_AT.max] = ns;
+    if (own !== 0) f64[own + bucket] += 1;
+    f64[block + WAITING.row] = 0;
+    // The record is no part of it: a thread may be made to stand still there.
+    point(actor, POINT['lock.acquired'], lock, mode, task.mem[lock + CLS_OFFSET]);
   },
 };
-
-/** One row of figures: a lock class in one mode, summed over threads. */
-export interface Contention {
-  readonly name: string;
-  readonly mode: 'R' | 'W';
-  readonly contentions: number;
-  readonly waitNs: { readonly total: number; readonly mean: number; readonly max: number };
-}
-
-/** Sums the figures of several threads (bases are indices of doubles), the longest total wait first; rows without a wait are left out. */
-export function sumContention(f64: Float64Array, bases: readonly number[]): Contention[] {
-  const rows: Contention[] = [];
-  LOCK_CLASSES.forEach((name, cls) => {
-    for (let mode = 0; mode < MODES; mode++) {
-      const offset = (cls * MODES + mode) * FIELDS;
-      let contentions = 0;
-      let total = 0;
-      let max = 0;
-      for (const base of bases) {
-        contentions += f64[base + offset]!;
-        total += f64[base + offset + 1]!;
-        max = Math.max(max, f64[base + offset + 2]!);
-      }
-      if (contentions === 0) continue;
-      const waitNs = { total: total * 1e6, mean: (total * 1e6) / contentions, max: max * 1e6 };
-      rows.push({ name, mode: mode === 0 ? 'R' : 'W', contentions, waitNs });
-    }
-  });
-  return rows.sort((a, b) => b.waitNs.total - a.waitNs.total);
-}

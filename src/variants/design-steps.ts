@@ -40,7 +40,7 @@ export const eagainKeepsRwsem = variant({
   origin: '7608bf40cf24 "RDMA/odp: Fix missed unlock in non-blocking invalidate_start" (v5.3)',
   family: 'lock leak',
   bug: '6',
-  oracles: ['deadlock', 'lock-order'],
+  oracles: ['deadlock', 'lock-order', 'starvation'],
   litmus: 'oom-reap-around-register',
   replaces: {
     rangeStart(actor, ctx, section, start, last, blockable) {

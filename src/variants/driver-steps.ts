@@ -11,7 +11,7 @@ export const lateSample = variant({
   name: 'late-sample',
   title: 'the sample is taken after the page was got',
   origin:
-    'the family of KNOWN bugs without an entry of its own: the order of hmm_range_fault and mmu_interval_read_begin turned round',
+    'seeded: no kernel had it; mmu_interval_read_begin after hmm_range_fault, where documentation asks for before',
   family: 'late sample',
   bug: 'own',
   oracles: ['stale-dma', 'entry-in-section', 'stale-mapping', 'data-corruption'],
@@ -146,6 +146,7 @@ export const putUnderMutex = variant({
   bug: '20',
   oracles: ['deadlock', 'lock-order'],
   litmus: 'exit-around-fault',
+  load: 'load-exits',
   replaces: { odpSteps: { mmputUnlocked: false } },
 });
 
@@ -198,6 +199,7 @@ export const containerFreed = variant({
   bug: '22',
   oracles: ['use-after-free'],
   litmus: 'madvise-around-last-deregister',
+  load: 'load-lives',
   replaces: { odpSteps: { containerWaits: false } },
 });
 
@@ -211,5 +213,6 @@ export const subscribesUnlocked = variant({
   bug: '28',
   oracles: ['unpaired-section', 'counter-underflow', 'counter-leak'],
   litmus: 'madvise-around-first-register',
+  load: 'load-lives',
   replaces: { odpSteps: { subscribesLocked: false } },
 });

@@ -22,7 +22,7 @@ import {
 import { collapseUntold, scanOutsideLock, toldBeforeClear, unlinkedFirst, vmaLockMissed } from './mm-steps.ts';
 import type { Variant } from './variant.ts';
 
-export { FAMILIES, type Family, type Variant } from './variant.ts';
+export { FAMILIES, type Family, type Variant, type VariantLoad } from './variant.ts';
 
 /** v3.19's design is its own known bug: the lost activation (4), ca748c39ea3f. */
 const lostActivation: Variant = {
@@ -37,6 +37,7 @@ const lostActivation: Variant = {
   bug: '4',
   oracles: ['inactive-while-idle'],
   litmus: 'madvise-around-second-register',
+  load: 'load-lives',
 };
 
 /** All known bugs, by the order of their numbers where they have one. */

@@ -15,6 +15,7 @@ export const scanOutsideLock = variant({
   bug: '9',
   oracles: ['unpaired-section', 'counter-underflow', 'counter-leak'],
   litmus: 'pagemap-scan-around-register',
+  load: 'load-lives',
   replaces: { mmSteps: { pagemapScanInsideLock: false } },
 });
 
@@ -28,6 +29,7 @@ export const vmaLockMissed = variant({
   bug: '28',
   oracles: ['counter-underflow', 'counter-leak'],
   litmus: 'vma-lock-around-register',
+  load: 'load-lives',
   replaces: { mmSteps: { allLocksTakeVmas: false } },
 });
 
@@ -42,6 +44,7 @@ export const unlinkedFirst = variant({
   bug: '21',
   oracles: ['entry-in-section', 'stale-dma', 'stale-mapping', 'data-corruption'],
   litmus: 'exit-against-reclaim',
+  load: 'load-exits',
   replaces: { mmSteps: { releaseBeforeUnlink: false } },
 });
 
@@ -68,5 +71,6 @@ export const toldBeforeClear = variant({
   bug: '47',
   oracles: ['stale-dma', 'stale-mapping', 'data-corruption'],
   litmus: 'fault-against-reclaim',
+  load: 'load-exits',
   replaces: { mmSteps: { unmapTellsAfterClear: false } },
 });

@@ -26,7 +26,12 @@ export interface Variant {
   readonly oracles: readonly string[];
   /** Scenario under scenarios/variants in which it shows. */
   readonly litmus: string;
+  /** Load scenario, there too, under which chance brings it about. */
+  readonly load: VariantLoad;
 }
+
+/** What kind of load it takes: invalidations all the time, first and last regions, or exits. */
+export type VariantLoad = 'load' | 'load-lives' | 'load-exits';
 
 interface Given {
   readonly base: Strategy;
@@ -37,11 +42,24 @@ interface Given {
   readonly bug: string;
   readonly oracles: readonly string[];
   readonly litmus: string;
+  /** Default: `load`. */
+  readonly load?: VariantLoad;
   readonly replaces: Partial<Strategy>;
 }
 
 /** Makes a variant. What else it breaks on the way depends on the moment, so any oracle may fire. */
-export const variant = ({ base, replaces, name, title, origin, family, bug, oracles, litmus }: Given): Variant => ({
+export const variant = ({
+  base,
+  replaces,
+  name,
+  title,
+  origin,
+  family,
+  bug,
+  oracles,
+  litmus,
+  load = 'load',
+}: Given): Variant => ({
   strategy: {
     ...base,
     ...replaces,
@@ -56,6 +74,7 @@ export const variant = ({ base, replaces, name, title, origin, family, bug, orac
   bug,
   oracles,
   litmus,
+  load,
 });
 
 /** What may follow from a mistake. Whether it was found is judged by `oracles`, not by this. */

@@ -5,6 +5,7 @@ import { createLockDep } from '../sync/lock-dep.ts';
 import { type Actor, createActor, type Labels, MODE } from '../trace/actor.ts';
 import { createInject } from '../trace/inject.ts';
 import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
+import { createFullLockStat, type StatThreads, statRows } from '../trace/lock-stat.ts';
 import { CONTROL } from '../trace/park.ts';
 import { createPerturb } from '../trace/perturb.ts';
 import { mixSeed } from '../trace/random.ts';
@@ -25,6 +26,13 @@ export interface ThreadOptions {
   readonly control?: Addr;
   readonly labels?: Labels | null;
 }
+
+const statThreads = ({ oracles, ringHead, ring }: World): StatThreads => ({
+  roles: oracles.roles,
+  ringHead,
+  ring,
+  ringMask: oracles.ringMask,
+});
 
 /**
  * Makes thread `tid`'s actor. `clockOffsetMs` turns its performance.now() into the cell's clock. The random stream depends only on
@@ -52,7 +60,7 @@ export function attachThread(
     mem: world.mem,
     tid,
     addr: world.taskAddr(tid),
-    hooks: mode === 0 ? null : TRACE_HOOKS,
+    hooks: mode === 0 && world.lockOwners === 0 ? null : TRACE_HOOKS,
     lockDep:
       world.lockDep === 0
         ? null
@@ -67,6 +75,17 @@ export function attachThread(
     counters: world.counters[tid]!,
     histograms: world.histograms[tid]!,
     contention: world.contention[tid]!,
+    ...(world.lockOwners === 0
+      ? {}
+      : {
+          lockStat: {
+            f64: world.f64,
+            rows: statRows(world.contention[tid]!),
+            owners: world.lockOwners,
+            me: tid + 1,
+          },
+        }),
+    ...(world.lockFull.length === 0 ? {} : { lockHold: createFullLockStat(world.lockFull[tid]!, statThreads(world)) }),
     ringHead: world.ringHead(tid),
     ring: world.ring(tid),
     ringMask: world.oracles.ringMask,

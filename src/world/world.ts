@@ -15,7 +15,7 @@ import { COUNTER_COUNT, HISTOGRAM_NAMES } from '../trace/counters.ts';
 import { GATE } from '../trace/gate.ts';
 import { HISTOGRAM_DOUBLES } from '../trace/histogram.ts';
 import { INJECT_WORDS, injectInit } from '../trace/inject.ts';
-import { CONTENTION_DOUBLES } from '../trace/lock-hooks.ts';
+import { LOCK_STAT_DOUBLES, LOCK_STAT_FULL_DOUBLES } from '../trace/lock-stat.ts';
 import { CONTROL, PARK_TASK } from '../trace/park.ts';
 import { RECORD, RING_HEAD } from '../trace/ring.ts';
 import { strategyOf } from './strategy-of.ts';
@@ -44,10 +44,13 @@ export interface World {
   readonly parkWords: readonly Addr[];
   /** Keys registered by litmus programs, by the number of the range. */
   readonly litmusKeys: Addr;
-  /** Doubles of thread i's counters, histograms and lock contention start at these indices. */
+  /** Who had each lock last: see sync/lock-stat.ts; 0 without lock statistics. */
+  readonly lockOwners: Addr | 0;
+  /** Doubles of thread i's counters, histograms and lock statistics start at these indices; `lockFull` is empty unless they are full. */
   readonly counters: readonly number[];
   readonly histograms: readonly number[];
   readonly contention: readonly number[];
+  readonly lockFull: readonly number[];
   readonly taskAddr: (tid: number) => Addr;
   readonly ringHead: (tid: number) => Addr;
   readonly ring: (tid: number) => Addr;
@@ -128,7 +131,7 @@ function mayExit({ threads, litmus }: CellPlan): boolean {
 
 function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
   const threads = plan.threads.length;
-  return [
+  const model: RegionRequest[] = [
     { name: 'control', words: CONTROL.$words, count: 1, line: true },
     { name: 'gate', words: GATE.$words, count: 1, line: true },
     { name: 'park', words: PARK_TASK.$words, count: threads, line: true },
@@ -145,14 +148,23 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
           { name: 'lockdep.held', words: HELD_MAX, count: threads, line: true },
         ]
       : []),
+  ];
+  return [
+    ...model,
     // Figures, from here to the end: nothing in the model depends on them.
     { name: STATISTICS, words: RING_HEAD.$words, count: threads, line: true },
     { name: 'trace.ring', words: s.ring * RECORD.$words, count: threads, line: true },
     { name: 'trace.counters', words: COUNTER_COUNT * 2, count: threads, line: true },
     { name: 'trace.histograms', words: HISTOGRAM_NAMES.length * HISTOGRAM_DOUBLES * 2, count: threads, line: true },
-    { name: 'trace.contention', words: CONTENTION_DOUBLES * 2, count: threads, line: true },
+    { name: 'trace.contention', words: LOCK_STAT_DOUBLES * 2, count: threads, line: true },
     // Behind the model's words: a controlled run injects by fail-nth alone, which has no shared words.
     { name: 'trace.inject', words: INJECT_WORDS, count: 1, line: true },
+    ...(plan.lockStat === undefined
+      ? []
+      : [{ name: 'lockstat.owners', words: layoutArena(model).words, count: 1, line: true }]),
+    ...(plan.lockStat === 'full'
+      ? [{ name: 'lockstat.full', words: LOCK_STAT_FULL_DOUBLES * 2, count: threads, line: true }]
+      : []),
   ];
 }
 
@@ -227,6 +239,8 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?
     counters: byTid((tid) => region('trace.counters', tid) >>> 1),
     histograms: byTid((tid) => region('trace.histograms', tid) >>> 1),
     contention: byTid((tid) => region('trace.contention', tid) >>> 1),
+    lockOwners: plan.lockStat === undefined ? 0 : region('lockstat.owners', 0),
+    lockFull: plan.lockStat === 'full' ? byTid((tid) => region('lockstat.full', tid) >>> 1) : [],
     taskAddr: (tid) => region('task', tid),
     ringHead: (tid) => region('trace.head', tid),
     ring: (tid) => region('trace.ring', tid),

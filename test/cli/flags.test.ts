@@ -23,6 +23,7 @@ describe('flags', () => {
       'ODPTORTURE_PARAM',
       'ODPTORTURE_ERA',
       'ODPTORTURE_LOCK_DEP',
+      'ODPTORTURE_LOCK_STAT',
       'ODPTORTURE_INJECT',
       'ODPTORTURE_THRESHOLD',
       'ODPTORTURE_OUT',

@@ -7,7 +7,7 @@ import { type Actor, createActor } from '../../src/trace/actor.ts';
 import { COUNTER, COUNTER_COUNT, type CounterName, HISTOGRAM_NAMES } from '../../src/trace/counters.ts';
 import { GATE } from '../../src/trace/gate.ts';
 import { HISTOGRAM_DOUBLES } from '../../src/trace/histogram.ts';
-import { CONTENTION_DOUBLES } from '../../src/trace/lock-hooks.ts';
+import { LOCK_STAT_DOUBLES } from '../../src/trace/lock-stat.ts';
 import { NULL_OBSERVER, type Observer } from '../../src/trace/observer.ts';
 import { CONTROL } from '../../src/trace/park.ts';
 import { type PointName, pointName } from '../../src/trace/points.ts';
@@ -49,7 +49,7 @@ function testRegions(options: MmOptions): RegionRequest[] {
     { name: 'test.ringHead', words: RING_HEAD.$words, count: threads, line: true },
     { name: 'test.ring', words: RECORD.$words * RING_RECORDS, count: threads, line: true },
     { name: 'test.counters', words: 2 * COUNTER_COUNT, count: threads, line: true },
-    { name: 'test.contention', words: 2 * CONTENTION_DOUBLES, count: threads, line: true },
+    { name: 'test.contention', words: 2 * LOCK_STAT_DOUBLES, count: threads, line: true },
     { name: 'test.histograms', words: 2 * HISTOGRAM_DOUBLES * HISTOGRAM_NAMES.length, count: threads, line: true },
     { name: 'test.gate', words: GATE.$words, count: 1, line: true },
     { name: 'test.control', words: CONTROL.$words, count: 1, line: true },

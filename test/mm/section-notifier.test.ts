@@ -19,7 +19,7 @@ import {
 import { OUTCOME, type Outcome } from '../../src/mm/outcome.ts';
 import { MM_TASK, mmTaskAddr } from '../../src/mm/section.ts';
 import { HISTOGRAM } from '../../src/trace/counters.ts';
-import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../../src/trace/histogram.ts';
+import { HISTOGRAM_DOUBLES, quantilesOf, sumHistograms } from '../../src/trace/histogram.ts';
 import { counter, createWorld, names, recordingObserver, traced, vpn, type World } from './fixture.ts';
 
 function subscribe(mm: Mm, log: string[], index: number, answer: () => Outcome = () => OUTCOME.ok): Subscription {
@@ -134,7 +134,7 @@ describe('a section', () => {
     });
     expect(next[0].c).not.toBe(seen[0].c);
     const base = w.actor.histograms + HISTOGRAM.section * HISTOGRAM_DOUBLES;
-    expect(mergeQuantiles(w.actor.f64, [base]).count).toBe(2);
+    expect(quantilesOf(sumHistograms(w.actor.f64, [base])).count).toBe(2);
   });
 
   it('may be nested, up to a bound, and is counted as nested and as overlapping', () => {

@@ -4,15 +4,19 @@ import { litmusSubject } from '../../src/explore/subject/litmus.ts';
 import { exploringPlan } from '../../src/explore/subject/litmus-plan.ts';
 import type { Addr, Pfn } from '../../src/memory/address.ts';
 import { at } from '../../src/memory/address.ts';
+import { mayReclaim } from '../../src/mm/alloc.ts';
 import { FRAME, frameAddr } from '../../src/mm/frame.ts';
 import { munmap } from '../../src/mm/munmap.ts';
 import { truncate } from '../../src/mm/truncate.ts';
+import type { Strategy } from '../../src/odp/strategy.ts';
 import { checkDeadlock, createDeadlockWatch } from '../../src/oracles/deadlock.ts';
 import { lockdepReport } from '../../src/report/lockdep.ts';
 import { timeline } from '../../src/report/timeline.ts';
 import type { CellPlan } from '../../src/scenario/plan.ts';
 import { contextCount } from '../../src/strategies/context-count.ts';
+import { heldRwsem } from '../../src/strategies/held-rwsem.ts';
 import { STRATEGIES } from '../../src/strategies/index.ts';
+import { rangePool } from '../../src/strategies/range-pool.ts';
 import { lockMapAcquire, lockMapRelease } from '../../src/sync/index.ts';
 import { LOCK_DEP, PSEUDO } from '../../src/sync/lock-dep.ts';
 import { mutexLock, mutexUnlock } from '../../src/sync/mutex.ts';
@@ -35,6 +39,8 @@ import {
   madvise,
   recordsOf,
   register,
+  sectionEnd,
+  sectionStart,
   touch,
 } from './fixture.ts';
 import { absent, startThread, withThreads } from './threads.ts';
@@ -152,6 +158,36 @@ describe('lock-order', () => {
     upWrite(b, umem);
     const record = violationRecord(bed.world, recordsOf(bed, 'lock-order')[0]!);
     expect(record.detail).toContain('fs_reclaim --> umem_rwsem');
+  });
+
+  it('sees a callback of start that allocates, although nobody reclaims', () => {
+    const allocates: Strategy = {
+      ...contextCount,
+      rangeStart(actor, ctx, section, start, last, blockable) {
+        mayReclaim(actor, ctx.mm.world);
+        return contextCount.rangeStart(actor, ctx, section, start, last, blockable);
+      },
+    };
+    const bed = createBed(allocates, { lockDep: true });
+    madvise(bed, 0, 4, 6);
+    const record = violationRecord(bed.world, recordsOf(bed, 'lock-order')[0]!);
+    expect(record.detail).toContain('fs_reclaim --> mmu_notifier_invalidate_range_start');
+  });
+
+  it.each([
+    [heldRwsem, 'umem_rwsem'],
+    [rangePool, 'range_pool'],
+  ])('sees what $name keeps until the end, once a section allocates', (strategy, kept) => {
+    const bed = createBed(strategy, { lockDep: true });
+    sectionStart(bed, 0, 4, 6);
+    sectionEnd(bed, 0);
+    expect(fired(bed)).toEqual({});
+    sectionStart(bed, 0, 4, 6);
+    mayReclaim(bed.actors[0]!, bed.world.mm);
+    const record = violationRecord(bed.world, recordsOf(bed, 'lock-order')[0]!);
+    expect(record.lockOrder!.holding.name).toBe(kept);
+    expect(record.lockOrder!.acquiring.name).toBe('fs_reclaim');
+    sectionEnd(bed, 0);
   });
 
   it.each(STRATEGIES.map((s) => s.name))('finds nothing in what %s does', (name) => {

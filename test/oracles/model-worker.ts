@@ -5,6 +5,7 @@ import { createDmaAccess, dmaAccess } from '../../src/hca/dma.ts';
 import { qpTicket, qpWait } from '../../src/hca/page-request.ts';
 import { type Addr, at, type Vpn } from '../../src/memory/address.ts';
 import { madviseDontneed } from '../../src/mm/madvise.ts';
+import { invalidateRangeEnd, invalidateRangeStart, SECTION_EVENT } from '../../src/mm/notifier.ts';
 import { handlePageFault } from '../../src/odp/fault-engine.ts';
 import { deregisterMr, registerMr } from '../../src/odp/memory-region.ts';
 import { rawLoad, rawNotify, rawStore, rawWait } from '../../src/sync/atomics.ts';
@@ -50,6 +51,8 @@ const ACTIONS: { readonly [name: string]: (a: number, b: number, c: number) => u
   zap: (index, first, last) => deviceZap(actor, hca, index, first, last, false),
   dma: (key, page, write) => dmaAccess(actor, hca, key, page, write !== 0, createDmaAccess()),
   madvise: (start, last) => madviseDontneed(actor, mm, start as Vpn, last as Vpn),
+  rangeStart: (start, last) => invalidateRangeStart(actor, mm, start as Vpn, last as Vpn, SECTION_EVENT.clear, true),
+  rangeEnd: () => invalidateRangeEnd(actor, mm),
   register: (start, pages) => registerMr(actor, ctx, plan.era, start as Vpn, pages),
   deregister: (key) => deregisterMr(actor, ctx, key),
   fault: (key, page, timeoutMs) => handlePageFault(actor, ctx, key, page, true, timeoutMs),

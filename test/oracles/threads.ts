@@ -53,10 +53,11 @@ export function startThread(bed: Bed, tid: number, steps: readonly Step[]): Thre
     worker.once('error', reject);
   });
   // A test that fails before it waits for the thread must not leave a rejection behind.
-  ended.catch(() => {});
+  const inTime = Promise.race([ended, bounded(`thread ${tid} did not end`)]);
+  inTime.catch(() => {});
   return {
     tid,
-    ended: Promise.race([ended, bounded(`thread ${tid} did not end`)]),
+    ended: inTime,
     done: () => rawLoad(world.mem, at(world.litmusKeys, DONE_WORD + tid)),
     sleepsIn: (kind) => until(() => waitKindOf(bed, tid) === kind, `thread ${tid} did not sleep in ${kind}`),
     stop: () => worker.terminate(),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mmuNotifierUnregister } from '../../src/mm/notifier.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { rangePool } from '../../src/strategies/range-pool.ts';
 import { TASK, WAIT } from '../../src/sync/task.ts';
@@ -103,11 +104,11 @@ describe('start', () => {
     sectionStart(bed, T4, 5, 5);
     const thread = startThread(bed, T2, [['madvise', 8, 8]]);
     await withThreads([thread], async () => {
-      await thread.sleepsIn(WAIT.waitQueue);
+      await thread.sleepsIn(WAIT.slot);
       // The pool is still full: it looks, and sleeps again with a newer ticket.
       const epoch = epochOf(bed);
       rangePool.faultWake(bed.supervisor, bed.ctx, umemOf(bed, key));
-      await until(() => epochOf(bed) !== epoch && waitKindOf(bed, T2) === WAIT.waitQueue, 'it did not sleep again');
+      await until(() => epochOf(bed) !== epoch && waitKindOf(bed, T2) === WAIT.slot, 'it did not sleep again');
       expect(thread.done()).toBe(0);
       expect(auditOf(bed)).toEqual({ [USED]: 2 });
       sectionEnd(bed, T4);
@@ -162,6 +163,19 @@ describe('end', () => {
     sectionEnd(bed, T4);
     expect(auditOf(bed)).toEqual({});
     expect(fired(bed)).toEqual({});
+  });
+
+  it('leaves the thread no slot to hold, also when nobody hears it', () => {
+    const bed = create(2);
+    const heldBy = (tid: number): number => bed.world.mem[bed.world.taskAddr(tid) + TASK.heldCount]!;
+    sectionStart(bed, T1, 4, 6);
+    sectionStart(bed, T4, 8, 9);
+    expect([heldBy(T1), heldBy(T4)]).toEqual([1, 1]);
+    sectionEnd(bed, T4);
+    mmuNotifierUnregister(bed.supervisor, bed.world.mm.mms[0]!, 0);
+    sectionEnd(bed, T1);
+    expect([heldBy(T1), heldBy(T4)]).toEqual([0, 0]);
+    expect(auditOf(bed)).toEqual({ [USED]: 1 });
   });
 
   it('wakes a fault that sleeps', async () => {

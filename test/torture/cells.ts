@@ -9,7 +9,7 @@ import { workerUrl } from '../../src/torture/worker-url.ts';
 import type { FaultName } from './workers/faulty.ts';
 
 /** A few threads on a few pages, quick to start; `more` replaces or adds members. */
-const SMALL = {
+export const SMALL = {
   kind: 'load',
   description: 'small',
   memory: {

@@ -8,7 +8,9 @@ import {
   HISTOGRAM_BUCKETS,
   HISTOGRAM_DOUBLES,
   histogramAdd,
-  mergeQuantiles,
+  joinHistograms,
+  quantilesOf,
+  sumHistograms,
 } from '../../src/trace/histogram.ts';
 
 const LIMIT = 2 ** 40;
@@ -77,7 +79,7 @@ describe('quantiles', () => {
       histogramAdd(f64, bases[i % threads], v);
     });
     for (let t = 0; t <= threads; t++) expect(f64[t * stride]).toBe(4711);
-    return mergeQuantiles(f64, bases);
+    return quantilesOf(sumHistograms(f64, bases));
   };
 
   it('are within 1/16 above those of the sorted values, of one thread and of three (property)', () => {
@@ -105,6 +107,19 @@ describe('quantiles', () => {
       ),
       { seed: 303, numRuns: 300 },
     );
+  });
+
+  it('of two histograms joined are those of all their values', () => {
+    const histogram = (values: readonly number[]) => {
+      const f64 = new Float64Array(HISTOGRAM_DOUBLES);
+      for (const v of values) histogramAdd(f64, 0, v);
+      return sumHistograms(f64, [0]);
+    };
+    const [a, b] = [
+      [1, 50, 7000],
+      [3, 3, 900_000],
+    ];
+    expect(joinHistograms(histogram(a), histogram(b))).toEqual(histogram([...a, ...b]));
   });
 
   it('of nothing are 0', () => {

@@ -9,7 +9,7 @@ import {
   HISTOGRAM,
   HISTOGRAM_NAMES,
 } from '../../src/trace/counters.ts';
-import { HISTOGRAM_DOUBLES, mergeQuantiles } from '../../src/trace/histogram.ts';
+import { HISTOGRAM_DOUBLES, quantilesOf, sumHistograms } from '../../src/trace/histogram.ts';
 import { NOTIFIER_CALL, NULL_OBSERVER } from '../../src/trace/observer.ts';
 import { point } from '../../src/trace/point.ts';
 import { POINT, POINT_COUNT, POINT_TABLE, pointName } from '../../src/trace/points.ts';
@@ -70,7 +70,7 @@ describe('an actor', () => {
   it('keeps latencies in nanoseconds, and none when no time was taken', () => {
     const bed = createBed(contextCount);
     const actor = bed.actors[0]!;
-    const quantiles = () => mergeQuantiles(actor.f64, [actor.histograms + HISTOGRAM.register * HISTOGRAM_DOUBLES]);
+    const quantiles = () => quantilesOf(sumHistograms(actor.f64, [actor.histograms + HISTOGRAM.register * HISTOGRAM_DOUBLES]));
     recordLatency(actor, HISTOGRAM.register, 0);
     expect(quantiles().count).toBe(0);
     recordLatency(actor, HISTOGRAM.register, performance.now() + actor.clockOffsetMs - 2);

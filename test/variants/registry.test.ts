@@ -30,6 +30,15 @@ describe('the known bugs', () => {
     expect(variant.strategy.words).toEqual(base.words);
   });
 
+  it.each(
+    VARIANTS.map((variant) => [variant.strategy.name, variant.load] as const),
+  )('%s: its load is there and takes it', (name, load) => {
+    const [plan] = resolveCells(loadScenario(shippedFile(`variants/${load}.yaml`)), { strategies: [name] });
+    // Chance needs delays, and a minute at most.
+    expect(plan).toMatchObject({ kind: 'load', strategy: name, durationMs: 60_000 });
+    expect(plan!.perturb).not.toBeNull();
+  });
+
   it('are no part of `all`', () => {
     const plans = resolveCells(loadScenario(shippedFile('variants/fault-against-madvise.yaml')), {
       strategies: ['all'],

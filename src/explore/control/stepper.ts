@@ -99,8 +99,8 @@ export class Stepper implements Control {
     this.inside = false;
     const { s, record } = this;
     const op = s[record + L.op];
-    // How many locks it held before: whether a writer in the queue would have mattered to it.
-    if (op === OP.downRead) s[record + L.arg] = this.mem[task.addr + TASK.heldCount] - 1;
+    // Whether it held a lock before: a writer in the queue would have mattered to it. Not how many: lock-dep's pseudo-locks are no steps.
+    if (op === OP.downRead) s[record + L.arg] = this.mem[task.addr + TASK.heldCount] > 1 ? 1 : 0;
     // A write trylock that failed has changed nothing, but does not commute with readers that come and go.
     const ordered = wrote || op === OP.downWriteTrylock;
     this.note(value, ordered ? ACCESS.write : Math.min(OP_INFO[op].access, ACCESS.read), wrote);

@@ -8,8 +8,9 @@ import { MM, MM_TASK } from '../../mm/mm.ts';
 import { SECTION } from '../../mm/section.ts';
 import { VMA } from '../../mm/vma.ts';
 import { UCONTEXT } from '../../odp/ucontext.ts';
+import type { Strategy } from '../../odp/strategy.ts';
 import { UMEM } from '../../odp/umem.ts';
-import type { CellPlan } from '../../scenario/plan.ts';
+import type { CellPlan, VerbPlan } from '../../scenario/plan.ts';
 import { SRCU } from '../../sync/srcu.ts';
 import { TASK } from '../../sync/task.ts';
 import { rangeNumbers } from '../../torture/litmus.ts';
@@ -37,11 +38,17 @@ function field(struct: AnyStruct, offset: number): string {
 /** The locks' own words after the first are of interest with `--granularity atomic` only. */
 const rest = (offset: number): string => (offset === 0 ? '' : `+${offset}`);
 
-/** Names the words of a litmus' arena as timelines and findings call them. `mem` tells which range a key was registered for. */
-export function addressNames(plan: CellPlan): (addr: number, mem?: Memory) => string {
-  const { regions } = layoutWorld(plan);
+/**
+ * Names the words of a cell's arena as timelines and findings call them. `mem` tells which range a key of a litmus was registered for.
+ * `strategy` stands in for the one that the plan names.
+ */
+export function addressNames(
+  plan: CellPlan,
+  strategy: Strategy | undefined = strategyOf(plan),
+): (addr: number, mem?: Memory) => string {
+  const { regions } = layoutWorld(plan, strategy);
   const sorted: Region[] = Object.values<Region>(regions).sort((a, b) => a.base - b.base);
-  const describe = describers(plan, regions as Readonly<Record<string, Region>>);
+  const describe = describers(plan, regions as Readonly<Record<string, Region>>, strategy?.fields);
   return (addr, mem) => {
     const region = sorted.findLast(({ base }) => base <= addr);
     if (region === undefined) return `word ${addr}`;
@@ -52,17 +59,26 @@ export function addressNames(plan: CellPlan): (addr: number, mem?: Memory) => st
   };
 }
 
-function describers(plan: CellPlan, regions: Readonly<Record<string, Region>>): Readonly<Record<string, Describe>> {
+/** Steps of a litmus' threads; a load has none. */
+const verbsOf = ({ litmus }: CellPlan): readonly VerbPlan[] =>
+  litmus === null ? [] : [...litmus.setup, ...litmus.programs.flat()];
+
+function describers(
+  plan: CellPlan,
+  regions: Readonly<Record<string, Region>>,
+  fields: Strategy['fields'],
+): Readonly<Record<string, Describe>> {
   const thread = (tid: number): string => plan.threads[tid]?.name ?? `thread ${tid}`;
   return {
     ...memoryDescribers(plan, regions, thread),
     ...adapterDescribers(plan, regions, thread),
-    ...driverDescribers(plan),
+    ...driverDescribers(plan, fields),
     control: (_i, offset) => `control ${field(CONTROL, offset)}`,
     park: (i, offset) => `${thread(i)} park_task ${field(PARK_TASK, offset)}`,
     task: (i, offset) => `${thread(i)} task ${field(TASK, offset)}`,
     'litmus.keys': (i) => {
-      const name = [...rangeNumbers(plan.litmus!)].find(([, number]) => number === i)?.[0];
+      const names = plan.litmus === null ? [] : [...rangeNumbers(plan.litmus)];
+      const name = names.find(([, number]) => number === i)?.[0];
       return `key of ${name ?? i}`;
     },
   };
@@ -76,7 +92,7 @@ function memoryDescribers(
   const { mms, files } = plan.memory;
   const ofMm = (mm: number): string => (mms === 1 ? '' : ` of mm ${mm}`);
   const tables = regions['mm.ptl']!.count / mms;
-  const verbs = [...plan.litmus!.setup, ...plan.litmus!.programs.flat()];
+  const verbs = verbsOf(plan);
   const file = (i: number): string => verbs.find((verb) => verb.file === i)?.target ?? `file ${i}`;
   const sections = MM_TASK.$words;
   const sectionStride = (regions['mm.task']!.stride - sections) / 4;
@@ -119,8 +135,7 @@ function adapterDescribers(
   thread: (tid: number) => string,
 ): Readonly<Record<string, Describe>> {
   const mkeys = regions['hca.mkey']!;
-  const { programs, setup } = plan.litmus!;
-  const registered = [...setup, ...programs.flat()].filter(({ verb }) => verb === 'register');
+  const registered = verbsOf(plan).filter(({ verb }) => verb === 'register');
   /** The range that key `index` was registered for, as the scenario calls it. */
   const range = (index: number, mem: Memory | undefined): string => {
     if (mem === undefined) return `${index}`;
@@ -140,8 +155,7 @@ function adapterDescribers(
   };
 }
 
-function driverDescribers(plan: CellPlan): Readonly<Record<string, Describe>> {
-  const fields = strategyOf(plan)?.fields;
+function driverDescribers(plan: CellPlan, fields: Strategy['fields']): Readonly<Record<string, Describe>> {
   const own = (struct: AnyStruct | undefined, offset: number): string =>
     struct === undefined ? `strategy word ${offset}` : `${struct.$name} ${field(struct, offset)}`;
   return {

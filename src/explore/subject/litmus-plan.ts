@@ -25,7 +25,7 @@ export function exploringPlan(plan: CellPlan): CellPlan {
   if (plan.litmus === null) throw new RangeError(`'${plan.scenario}' is no litmus scenario`);
   const { memory, hca } = plan;
   const filePages = memory.files.reduce((sum, file) => sum + file.pages, 0);
-  const { inject, stall: _, ...rest } = plan;
+  const { inject, stall: _stall, lockStat: _lockStat, ...rest } = plan;
   return {
     ...rest,
     ...(inject === undefined ? {} : { inject: withoutDice(inject) }),

@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { table } from '../src/report/format.ts';
+import { LOCK_STAT_LEVELS, type LockStatLevel } from '../src/trace/lock-stat.ts';
+import { type LockStatTask, PAIRS } from './lock-stat-worker.ts';
+import { openRefaultWorld, type RefaultConfig } from './refault-world.ts';
+import { median } from './rounds.ts';
+
+export interface LockStatOptions {
+  /** How often all levels are measured, in turn; at least 6. */
+  readonly rounds: number;
+  /** For each case of a pair, and for the mix, in each round, milliseconds. */
+  readonly pairMs: number;
+  readonly mixMs: number;
+}
+
+const MIX_THREADS = 2;
+const ROUND_TIMEOUT_MS = 60_000;
+/** Refaults until a thread's code is what it will be. */
+const WARM_UP = 50_000;
+
+/** What one level costs, over the rounds. */
+export interface LevelRow {
+  readonly name: string;
+  readonly level: LockStatLevel;
+  /** Nanoseconds: of a pair, or of a refault of the mix. */
+  readonly value: number;
+  /** To the inline futex pair of the same thread and round; null for the mix. */
+  readonly futex: Ratio | null;
+  /** To the level `off` of the same round. */
+  readonly off: Ratio;
+}
+
+export interface Ratio {
+  readonly median: number;
+  /** 95 % confidence interval of the median, from the order of the rounds' ratios. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * What the levels of lock statistics cost: uncontended pairs, each level on a thread of its own, as a cell's threads know one level; and a mix of
+ * two threads that refault the same pages. In each round every level has its turn, in another order each time.
+ */
+export async function lockStatBench(options: LockStatOptions): Promise<LevelRow[]> {
+  const levels = LOCK_STAT_LEVELS.map(openLevel);
+  try {
+    for (const { mix } of levels) await warmUp(mix, options);
+    const rounds: Round[] = [];
+    // The first is the warm-up of the pairs.
+    await runRound(levels, 0, options);
+    for (let n = 0; n < options.rounds; n++) rounds.push(await runRound(levels, n, options));
+    return [...PAIRS.flatMap((name, pair) => pairRows(name, pair, rounds)), ...mixRows(rounds)];
+  } finally {
+    await Promise.all(levels.flatMap(({ pairs, mix }) => [pairs, ...mix].map((worker) => worker.terminate())));
+  }
+}
+
+interface Level {
+  readonly pairs: Worker;
+  readonly mix: readonly Worker[];
+}
+
+function openLevel(lockStat: LockStatLevel): Level {
+  const config: RefaultConfig = {
+    strategy: 'interval-notifier',
+    observer: 'oracles',
+    trace: true,
+    threads: MIX_THREADS,
+    lockStat,
+  };
+  const start = (what: LockStatTask['what'], tid: number): Worker => {
+    const workerData: LockStatTask = { what, config, buffer: world.mem.buffer, tid, key };
+    return new Worker(new URL('./lock-stat-worker.js', import.meta.url), { workerData });
+  };
+  const { world, key } = openRefaultWorld(config);
+  return { pairs: start('pairs', 0), mix: Array.from({ length: MIX_THREADS }, (_, tid) => start('mix', tid)) };
+}
+
+/** One level in one round, nanoseconds: of the references and pairs; of a refault on the clock and on the processors. */
+interface Turn {
+  readonly pairs: readonly number[];
+  readonly mix: readonly [clock: number, cpu: number];
+}
+/** By level. */
+type Round = readonly Turn[];
+
+async function runRound(levels: readonly Level[], n: number, { pairMs, mixMs }: LockStatOptions): Promise<Round> {
+  const round: Turn[] = [];
+  for (let i = 0; i < levels.length; i++) {
+    const index = (n + i) % levels.length;
+    const { pairs, mix } = levels[index]!;
+    const ns = await ask(pairs, pairMs);
+    const before = process.cpuUsage();
+    const counts = await Promise.all(mix.map((worker) => ask(worker, mixMs)));
+    // Of the whole process, in which nobody else has anything to do: it leaves out what other processes take from the threads.
+    const { user, system } = process.cpuUsage(before);
+    const perMs = counts.reduce((sum, [done, ms]) => sum + done! / ms!, 0);
+    const refaults = counts.reduce((sum, [done]) => sum + done!, 0);
+    round[index] = { pairs: ns, mix: [1e6 / perMs, ((user + system) * 1000) / refaults] };
+  }
+  return round;
+}
+
+async function warmUp(mix: readonly Worker[], { mixMs }: LockStatOptions): Promise<void> {
+  for (let done = 0; done < WARM_UP * mix.length; ) {
+    const counts = await Promise.all(mix.map((worker) => ask(worker, mixMs)));
+    done += counts.reduce((sum, [refaults]) => sum + refaults!, 0);
+  }
+}
+
+async function ask(worker: Worker, ms: number): Promise<number[]> {
+  const answer = once(worker, 'message', { signal: AbortSignal.timeout(ROUND_TIMEOUT_MS) });
+  worker.postMessage(ms);
+  const [figures] = await answer;
+  return figures;
+}
+
+const REFERENCES = 2;
+
+const pairRows = (name: string, pair: number, rounds: readonly Round[]): LevelRow[] =>
+  LOCK_STAT_LEVELS.map((level, l) => {
+    const xFutex = (round: Round, of: number): number => round[of]!.pairs[REFERENCES + pair]! / round[of]!.pairs[0]!;
+    return {
+      name,
+      level,
+      value: median(rounds.map((round) => round[l]!.pairs[REFERENCES + pair]!)),
+      futex: ratioOf(rounds.map((round) => xFutex(round, l))),
+      off: ratioOf(rounds.map((round) => xFutex(round, l) / xFutex(round, 0))),
+    };
+  });
+
+const mixRows = (rounds: readonly Round[]): LevelRow[] =>
+  ['time for each', 'processor time for each'].flatMap((figure, f) =>
+    LOCK_STAT_LEVELS.map((level, l) => ({
+      name: `refaults of ${MIX_THREADS} threads, ${figure}`,
+      level,
+      value: median(rounds.map((round) => round[l]!.mix[f]!)),
+      futex: null,
+      off: ratioOf(rounds.map((round) => round[l]!.mix[f]! / round[0]!.mix[f]!)),
+    })),
+  );
+
+/** The median, and the two ratios between which it lies with 95 % (normal approximation of the binomial distribution of ranks). */
+export function ratioOf(ratios: readonly number[]): Ratio {
+  const sorted = [...ratios].sort((a, b) => a - b);
+  const n = sorted.length;
+  const low = Math.max(0, Math.floor((n - 1.96 * Math.sqrt(n)) / 2) - 1);
+  return { median: median(sorted), low: sorted[low]!, high: sorted[n - 1 - low]! };
+}
+
+/** Rows as aligned columns. */
+export function lockStatTable(rows: readonly LevelRow[]): string {
+  const ratio = (of: Ratio | null): [string, string] =>
+    of === null ? ['', ''] : [of.median.toFixed(3), `${of.low.toFixed(3)}..${of.high.toFixed(3)}`];
+  const { header, lines } = table(
+    [
+      ...[{ title: 'operation' }, { title: 'level' }],
+      ...['ns', 'x futex', '95 %', 'x off', '95 %'].map((title) => ({ title, right: true })),
+    ],
+    rows.map(({ name, level, value, futex, off }) => [
+      ...[name, level, value.toFixed(value < 1000 ? 2 : 0)],
+      ...[...ratio(futex), ...ratio(off)],
+    ]),
+  );
+  return [header, ...lines].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '40' } } });
+  console.log(lockStatTable(await lockStatBench({ rounds: Number(values.rounds), pairMs: 10, mixMs: 100 })));
+}

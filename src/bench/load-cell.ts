@@ -1,0 +1,126 @@
+import { HISTOGRAM, type HistogramName, COUNTER, type CounterName, COUNTER_COUNT } from '../trace/counters.ts';
+import { HISTOGRAM_DOUBLES, type Histogram, quantilesOf, sumHistograms } from '../trace/histogram.ts';
+import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';
+import { lockStatView } from '../torture/lock-figures.ts';
+import { stopThreads } from '../torture/run.ts';
+import { hrtimeMs } from '../torture/thread.ts';
+import { arenaWords } from '../world/size.ts';
+import { attachWorld, type World } from '../world/world.ts';
+import { type CrewReading, runCrew } from './crew.ts';
+import { heatOf, histogramBetween } from './distribution.ts';
+import { type LoadConfig, type LoadJob, loadPlan } from './load-plan.ts';
+import { type HotKeys, prepareLoad } from './load-world.ts';
+import type { MetricName } from './metrics.ts';
+import type { CellRun, CellTime } from './run-types.ts';
+
+const ENTRY = new URL('./load-thread.js', import.meta.url);
+
+const KEPT = ['fault', 'section', 'register', 'retriesPerCommit'] as const satisfies readonly HistogramName[];
+
+interface LoadReading {
+  /** By thread. */
+  readonly counters: readonly Float64Array[];
+  readonly histograms: Readonly<Record<(typeof KEPT)[number], Histogram>>;
+  /** Nanoseconds waited, by class and mode. */
+  readonly waits: ReadonlyMap<string, number>;
+  readonly waited: number;
+}
+
+/** One strategy under one load for a fixed time. */
+export async function runLoadCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
+  const plan = loadPlan({ ...config, seed: time.seed });
+  const job: LoadJob = { plan, config: { ...config, seed: time.seed }, buffer: new SharedArrayBuffer(arenaWords(plan) * 4) };
+  const keys: HotKeys = prepareLoad(job);
+  const world = attachWorld(plan, job.buffer);
+  const readings = await runCrew({
+    entry: ENTRY,
+    threads: config.roles.length,
+    job: { ...job, keys },
+    ...time,
+    read: () => readWorld(world),
+    stop: () => stopThreads(world),
+  });
+  return loadRun(config, readings);
+}
+
+function readWorld(world: World): LoadReading {
+  const view = lockStatView(world, hrtimeMs());
+  const histogram = (name: HistogramName): Histogram =>
+    sumHistograms(
+      world.f64,
+      world.histograms.map((base) => base + HISTOGRAM[name] * HISTOGRAM_DOUBLES),
+    );
+  return {
+    counters: world.counters.map((base) => world.f64.slice(base, base + COUNTER_COUNT)),
+    histograms: Object.fromEntries(KEPT.map((name) => [name, histogram(name)])) as LoadReading['histograms'],
+    waits: new Map(sumLocks(view).map(({ name, mode, waitNs }) => [`${name} ${mode}`, waitNs.total])),
+    waited: sumLockWaits(view).sum,
+  };
+}
+
+function loadRun(config: LoadConfig, readings: readonly CrewReading<LoadReading>[]): CellRun {
+  const [first, last] = [readings[0]!, readings.at(-1)!];
+  const seconds = last.atMs / 1000;
+  const between = (name: CounterName): number[] =>
+    last.figures.counters.map((own, tid) => own[COUNTER[name]]! - first.figures.counters[tid]![COUNTER[name]]!);
+  const total = (name: CounterName): number => between(name).reduce((a, b) => a + b, 0);
+  const spent = (name: (typeof KEPT)[number]): Histogram =>
+    histogramBetween(first.figures.histograms[name], last.figures.histograms[name]);
+  const threadNs = last.atMs * 1e6 * config.roles.length;
+  const metrics: Partial<Record<MetricName, number>> = {
+    lockWait: (last.figures.waited - first.figures.waited) / threadNs,
+  };
+  const add = (name: 'fault' | 'invalidate' | 'register', histogram: Histogram): void => {
+    if (histogram.count === 0) return;
+    const { p50, p99 } = quantilesOf(histogram);
+    metrics[`${name}P50`] = p50;
+    metrics[`${name}P99`] = p99;
+  };
+  const has = (role: LoadConfig['roles'][number]): boolean => config.roles.includes(role);
+  if (has('fault')) {
+    const faults = total('op.fault');
+    metrics.faultsPerSec = faults / seconds;
+    metrics.retriesPerFault = faults === 0 ? 0 : (total('fault.retried') + total('fault.waited')) / faults;
+    metrics.retriesMax = spent('retriesPerCommit').max;
+    metrics.starved = total('fault.timeout');
+    add('fault', spent('fault'));
+  }
+  if (has('invalidate')) {
+    metrics.sectionsPerSec = total('op.section') / seconds;
+    add('invalidate', spent('section'));
+  }
+  if (has('register')) {
+    metrics.registrationsPerSec = total('op.register') / seconds;
+    add('register', spent('register'));
+  }
+  let perThread: readonly number[] = [];
+  if (has('refault')) {
+    perThread = between('op.madvise');
+    const refaults = perThread.reduce((a, b) => a + b, 0);
+    metrics.refaultsPerSec = refaults / seconds;
+    if (refaults > 0) metrics.refaultNs = threadNs / refaults;
+    const min = Math.min(...perThread);
+    if (perThread.length > 1 && min > 0) metrics.maxMin = Math.max(...perThread) / min;
+  }
+  const latency = has('register') ? 'register' : 'fault';
+  return {
+    metrics,
+    perThread,
+    lockWait: waitsBetween(first.figures.waits, last.figures.waits, threadNs),
+    histogram: spent(latency),
+    heat: heatOf(readings.map(({ atMs, figures }) => ({ atMs, histogram: figures.histograms[latency] }))),
+  };
+}
+
+function waitsBetween(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  threadNs: number,
+): Record<string, number> {
+  const shares: Record<string, number> = {};
+  for (const [name, ns] of after) {
+    const share = (ns - (before.get(name) ?? 0)) / threadNs;
+    if (share > 0) shares[name] = share;
+  }
+  return shares;
+}

@@ -1,0 +1,217 @@
+import { GROUP_METRICS, isMetric, METRICS, type MetricName } from '../bench/metrics.ts';
+import type { BenchCell, BenchRatio, BenchResult, FiniteEstimate } from '../bench/result.ts';
+import { type Column, short, shortNs, table } from './format.ts';
+
+/** A table as every form of the report shows it. */
+export interface BenchTable {
+  readonly group: string;
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** What a group of cells is, in a sentence. */
+export const GROUP_TITLES: Readonly<Record<string, string>> = {
+  primitives: 'Primitives alone: one thread, nobody else contends',
+  locks: 'Contended locks: real threads, a share of reads, a fixed time',
+  load: 'Faults under invalidation: one thread serves page faults, others invalidate',
+  register: 'Registration under invalidation: one thread registers and deregisters, others invalidate',
+  refault: 'madvise of one page and its refault through the HCA, one thread, against the umems in the tree',
+  scaling: 'madvise and refault: one thread, two in one mm on umems of their own, two with an mm each',
+  observing: 'What oracles and tracing add to madvise and refault',
+};
+
+/** A figure with its unit. */
+export function figure(metric: MetricName, value: number | null): string {
+  if (value === null) return '-';
+  const { unit } = METRICS[metric];
+  if (unit === 'ns') return value < 100 ? `${value.toFixed(1)}ns` : shortNs(value);
+  if (unit === 'share') return `${(value * 100).toFixed(value < 0.1 ? 1 : 0)}%`;
+  if (unit === '/s') return `${short(value)}/s`;
+  return value < 10 ? value.toFixed(2) : short(value);
+}
+
+/** `x1.04 1.01..1.09`. */
+export const ratioWords = ({ median, lo, hi }: FiniteEstimate): string =>
+  median === null || lo === null || hi === null ? '-' : `x${digits(median)} ${digits(lo)}..${digits(hi)}`;
+
+const digits = (value: number): string => (value < 10 ? value.toFixed(value < 0.1 ? 3 : 2) : short(value));
+
+/** A difference is one only when the interval excludes 1. */
+export function verdictWord({ metric, ratio, differs }: BenchRatio): string {
+  if (differs === null) return '?';
+  if (!differs) return '=';
+  const higher = (ratio.median ?? 1) > 1;
+  const better = isMetric(metric) ? METRICS[metric].better : 'neither';
+  if (better === 'neither') return higher ? 'more' : 'less';
+  return higher === (better === 'higher') ? 'better' : 'worse';
+}
+
+const interval = (metric: MetricName, { lo, hi }: FiniteEstimate): string =>
+  lo === null || hi === null ? '-' : `${figure(metric, lo)}..${figure(metric, hi)}`;
+
+/** One table for each group that was measured, in the order of the cells. */
+export function benchTables(result: BenchResult): BenchTable[] {
+  const ratios = new Map(result.ratios.map((ratio) => [`${ratio.cell} ${ratio.metric}`, ratio]));
+  return groupsOf(result).map((group) =>
+    groupTable(
+      group,
+      result.cells.filter((cell) => cell.group === group),
+      ratios,
+    ),
+  );
+}
+
+export const groupsOf = ({ cells }: Pick<BenchResult, 'cells'>): string[] => [
+  ...new Set(cells.map(({ group }) => group)),
+];
+
+function groupTable(group: string, cells: readonly BenchCell[], ratios: ReadonlyMap<string, BenchRatio>): BenchTable {
+  const params = [...new Set(cells.flatMap((cell) => Object.keys(cell.params)))];
+  const [main, ...others] = shownMetrics(group, cells);
+  const right = true;
+  const columns: Column[] = [
+    { title: group === 'locks' ? 'lock' : group === 'primitives' ? 'operation' : 'strategy' },
+    ...params.map((title) => ({ title, right })),
+    { title: main === undefined ? 'figure' : main, right },
+    { title: '95 %', right },
+    { title: `to ${referenceOf(cells, ratios)}`, right },
+    { title: '' },
+    ...others.map((title) => ({ title, right })),
+    { title: 'marks' },
+  ];
+  const rows = sortedCells(cells, params).map((cell) => {
+    const estimate = main === undefined ? undefined : cell.metrics[main];
+    const ratio = main === undefined ? undefined : ratios.get(`${cell.id} ${main}`);
+    return [
+      cell.subject,
+      ...params.map((name) => String(cell.params[name] ?? '')),
+      main === undefined || estimate === undefined ? '-' : figure(main, estimate.median),
+      main === undefined || estimate === undefined ? '-' : interval(main, estimate),
+      ratio === undefined ? '' : ratioWords(ratio.ratio),
+      ratio === undefined ? '' : verdictWord(ratio),
+      ...others.map((name) => figure(name, cell.metrics[name]?.median ?? null)),
+      marks(cell),
+    ];
+  });
+  return { group, title: GROUP_TITLES[group] ?? group, columns, rows };
+}
+
+/** Cells that are to be compared stand together: first by their parameters, then by what they measure. */
+function sortedCells(cells: readonly BenchCell[], params: readonly string[]): BenchCell[] {
+  const order = new Map([...new Set(cells.map(({ subject }) => subject))].map((subject, i) => [subject, i]));
+  const compare = (a: BenchCell, b: BenchCell): number => {
+    for (const name of params) {
+      const [x, y] = [a.params[name], b.params[name]];
+      if (x !== y) return typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y));
+    }
+    return order.get(a.subject)! - order.get(b.subject)!;
+  };
+  return [...cells].sort(compare);
+}
+
+/** Those of the group's figures that any of its cells has. */
+export const shownMetrics = (group: string, cells: readonly BenchCell[]): MetricName[] =>
+  (GROUP_METRICS[group] ?? []).filter((name) => cells.some(({ metrics }) => metrics[name] !== undefined));
+
+const referenceOf = (cells: readonly BenchCell[], ratios: ReadonlyMap<string, BenchRatio>): string => {
+  const ids = new Set(cells.map(({ id }) => id));
+  const one = [...ratios.values()].find(({ cell }) => ids.has(cell));
+  return cells.find(({ id }) => id === one?.reference)?.subject ?? 'reference';
+};
+
+/** `*` oversubscribed, `???` unfair as locktorture marks it, `!!!` rounds that failed. */
+export function marks({ oversubscribed, fairness, failures }: BenchCell): string {
+  const words = [
+    ...(oversubscribed ? ['*'] : []),
+    ...(fairness?.unfair === true ? ['???'] : []),
+    ...(failures.length > 0 ? [`!!! ${failures.length} failed`] : []),
+  ];
+  return words.join(' ');
+}
+
+/** How to read the tables; the same in every form. */
+export function legend({ environment, options, rounds, seed }: BenchResult): string[] {
+  const steal = rounds.flatMap((round) => (round.steal === null ? [] : [round.steal]));
+  const worst = steal.length === 0 ? 'unknown' : `at most ${(Math.max(...steal) * 100).toFixed(1)} % in a round`;
+  return [
+    `${environment.cpu}, ${environment.cores} cores, governor ${environment.governor ?? 'unknown'}, steal time ${worst}, load ${environment.loadavg.toFixed(1)} at the start; Node ${environment.node}, ${environment.platform}, commit ${environment.commit?.slice(0, 12) ?? 'unknown'}.`,
+    `${options.rounds} rounds; every cell once in each, in a random order (seed ${seed}), for ${options.cellMs} ms after ${options.warmupMs} ms that do not count, on threads of its own.`,
+    'Figures are medians over the rounds with 95 % bootstrap intervals. Ratios are made within a round, then summed up the same way. better and worse: the interval of the ratio excludes 1; =: it does not, which is no proof that both are the same; ?: too few rounds to say.',
+    `*: more threads than the ${environment.cores} cores: such a rank is one of the scheduler too. ???: the busiest thread did more than twice what the idlest did.`,
+  ];
+}
+
+/** Aligned for a terminal. */
+export function plainTables(result: BenchResult): string[] {
+  return benchTables(result).flatMap(({ title, columns, rows }) => {
+    const { header, lines } = table(columns, rows);
+    return ['', title, header, ...lines];
+  });
+}
+
+/** bench.md, which is docs/benchmarks.md of a full run. */
+export function benchMarkdown(result: BenchResult): string {
+  const tables = benchTables(result).flatMap(({ title, columns, rows }) => [
+    `## ${title}`,
+    '',
+    ...markdownTable(columns, rows),
+    '',
+  ]);
+  return [
+    '# Benchmarks',
+    '',
+    'Made by',
+    '',
+    `    ${result.command}`,
+    '',
+    ...legend(result).flatMap((line) => [line, '']),
+    ...COMPARABLE.flatMap((line) => [line, '']),
+    ...(result.notes.length === 0 ? [] : ['Left out:', '', ...result.notes.map((note) => `- ${note}`), '']),
+    ...tables,
+  ].join('\n');
+}
+
+/** What may be held against what. */
+export const COMPARABLE = [
+  'What is comparable: all locks do the same work under the lock (four words, raised or compared), take the time of one acquisition in sixteen, and are checked for lost writes. Locks without a mode for readers run at each share of reads too: that is what a reader-writer lock has to beat. The locks of this project publish their holders and keep a class, which the inline futex mutex and the peers do not.',
+  'What is not: the seqcount has no readers that exclude anybody, so its reads are retried, not waited for. The peers are measured by their blocking calls; their asynchronous ones return to the event loop and have no place in a thread that holds a model together. ringbuf.js is wait-free for one producer and one consumer and never sleeps; the page-request queue takes many of both, under a lock, and its takers may sleep.',
+] as const;
+
+function markdownTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+  const cells = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, i) => (columns[i]!.right === true ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))).join(' | ')} |`;
+  const rule = widths.map((width, i) => (columns[i]!.right === true ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  return [line(cells[0]!), `| ${rule.join(' | ')} |`, ...rows.map(line)];
+}
+
+const CSV_HEAD = [
+  ...['id', 'suite', 'group', 'subject', 'params', 'threads', 'oversubscribed', 'metric', 'unit'],
+  ...['median', 'lo', 'hi', 'rounds', 'reference', 'ratio', 'ratio_lo', 'ratio_hi', 'differs'],
+];
+
+/** bench.csv: a line for each figure of each cell. */
+export function benchCsv(result: BenchResult): string {
+  const ratios = new Map(result.ratios.map((ratio) => [`${ratio.cell} ${ratio.metric}`, ratio]));
+  const lines = result.cells.flatMap((cell) =>
+    Object.entries(cell.metrics).map(([name, { median, lo, hi, n }]) => {
+      const found = ratios.get(`${cell.id} ${name}`);
+      const params = Object.entries(cell.params).map(([key, value]) => `${key}=${value}`);
+      return [
+        ...[cell.id, cell.suite, cell.group, cell.subject, params.join(' '), cell.threads, cell.oversubscribed],
+        ...[name, isMetric(name) ? METRICS[name].unit : '', median, lo, hi, n],
+        ...[found?.reference, found?.ratio.median, found?.ratio.lo, found?.ratio.hi, found?.differs],
+      ]
+        .map(csvField)
+        .join(',');
+    }),
+  );
+  return `${[CSV_HEAD.join(','), ...lines].join('\n')}\n`;
+}
+
+function csvField(value: string | number | boolean | null | undefined): string {
+  const text = value === null || value === undefined ? '' : String(value);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

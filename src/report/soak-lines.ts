@@ -1,0 +1,118 @@
+import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ViolationRecord } from '../results/types.ts';
+import { signatureOf } from '../torture/signatures.ts';
+
+const CHUNK = 1 << 20;
+
+/** Lines of a file of any size, without the line ends. A last line without its end is given too: it may be torn. None without a file. */
+export function* linesOf(path: string): Generator<string> {
+  if (!existsSync(path)) return;
+  const fd = openSync(path, 'r');
+  const decoder = new TextDecoder();
+  const chunk = new Uint8Array(CHUNK);
+  let rest = '';
+  try {
+    for (;;) {
+      const n = readSync(fd, chunk, 0, CHUNK, null);
+      if (n === 0) break;
+      const lines = (rest + decoder.decode(chunk.subarray(0, n), { stream: true })).split('\n');
+      rest = lines.pop()!;
+      yield* lines;
+    }
+  } finally {
+    closeSync(fd);
+  }
+  if (rest !== '') yield rest;
+}
+
+/** A line as JSON; null when it is none. */
+export function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+/** What the race log says of one signature. */
+export interface LoggedSignature {
+  readonly first: ViolationRecord;
+  /** Its last record's running number in each cell (scenario, strategy, seed). */
+  readonly nth: Map<string, number>;
+  lastAtMs: number;
+}
+
+export interface RaceLogContents {
+  readonly signatures: ReadonlyMap<string, LoggedSignature>;
+  readonly records: number;
+  /** Lines that are none. */
+  readonly torn: number;
+}
+
+/**
+ * Records by signature, in the order in which each was first seen. `whole`: every record is read whole for its signature, which a run
+ * does not write; a soak does, and has too many.
+ */
+export function readRaces(dir: string, whole: boolean): RaceLogContents {
+  const signatures = new Map<string, LoggedSignature>();
+  let records = 0;
+  let torn = 0;
+  for (const file of raceFiles(dir))
+    for (const line of linesOf(join(dir, file))) {
+      const head = headOf(line);
+      if (head === null) {
+        torn++;
+        continue;
+      }
+      const record = whole ? recordOf(line) : null;
+      if (whole && record === null) {
+        torn++;
+        continue;
+      }
+      records++;
+      const signature = record === null ? head.signature : signatureOf(record);
+      const known = signatures.get(signature);
+      if (known !== undefined) {
+        known.nth.set(head.cell, Math.max(known.nth.get(head.cell) ?? 0, head.nth));
+        known.lastAtMs = head.atMs;
+        continue;
+      }
+      const first = record ?? recordOf(line);
+      if (first === null) torn++;
+      else signatures.set(signature, { first, nth: new Map([[head.cell, head.nth]]), lastAtMs: head.atMs });
+    }
+  return { signatures, records, torn };
+}
+
+const raceFiles = (dir: string): string[] =>
+  readdirSync(dir)
+    .map((name) => ({ name, n: Number(/^races-(\d+)\.ndjson$/.exec(name)?.[1] ?? Number.NaN) }))
+    .filter(({ n }) => !Number.isNaN(n))
+    .sort((a, b) => a.n - b.n)
+    .map(({ name }) => name);
+
+/** A record's window is most of it, and only the first one of a signature is drawn: the rest is not parsed. */
+const HEAD =
+  /"signature":"((?:[^"\\]|\\.)*)","nth":(\d+),"scenario":"((?:[^"\\]|\\.)*)","strategy":"((?:[^"\\]|\\.)*)","seed":(\d+),"atMs":([\d.e+-]+)/;
+
+function headOf(line: string): { signature: string; nth: number; cell: string; atMs: number } | null {
+  if (!line.endsWith('}')) return null;
+  const found = HEAD.exec(line.slice(0, 2000));
+  if (found === null) return null;
+  const [, signature, nth, scenario, strategy, seed, atMs] = found;
+  return {
+    signature: JSON.parse(`"${signature}"`) as string,
+    nth: Number(nth),
+    cell: `${scenario} ${strategy} ${seed}`,
+    atMs: Number(atMs),
+  };
+}
+
+/** The record of a violation, as far as a timeline needs it; null when a line is none. */
+export function recordOf(line: string): ViolationRecord | null {
+  const record = jsonOf(line) as Partial<ViolationRecord> | null;
+  const whole =
+    record !== null && Array.isArray(record.window) && Array.isArray(record.names) && record.thread !== undefined;
+  return whole ? (record as ViolationRecord) : null;
+}

@@ -1,0 +1,140 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { expect } from 'vitest';
+import { type SoakMeans, soakCommand } from '../../src/cli/soak.ts';
+import { addSoakOptions, type SoakFlags } from '../../src/cli/soak-options.ts';
+import type { Terminal } from '../../src/cli/terminal-io.ts';
+import { parseRaceRecord, type RaceRecord } from '../../src/results/race-log-schema.ts';
+import {
+  type CellLine,
+  cellLineSchema,
+  type SoakCheckpoint,
+  type SoakSummary,
+  type SoakTotals,
+  soakCheckpointSchema,
+  soakSummarySchema,
+} from '../../src/results/soak-types.ts';
+import type { CellResult, CellSink } from '../../src/results/types.ts';
+import type { CellPlan } from '../../src/scenario/plan.ts';
+import { addCell, noTotals, sumOf } from '../../src/soak/totals.ts';
+import { fakeResult, type FakeCell } from './fake-cell.ts';
+
+export interface SoakRunner {
+  runCell(plan: CellPlan, sink: CellSink, signal: AbortSignal): Promise<CellResult>;
+  closeCells(): Promise<void>;
+  arenaWords(plan: CellPlan): number;
+}
+
+/** Cells that are doubles: what they find follows from their seeds. */
+export const fakeRunner = (cell: FakeCell = {}): SoakRunner => ({
+  runCell: (plan, sink, signal) => fakeResult(plan, sink, signal, cell),
+  closeCells: async () => {},
+  arenaWords: () => 1,
+});
+
+export interface Captured extends Terminal {
+  readonly lines: string[];
+  readonly errors: string[];
+}
+
+export function terminalIn(cwd: string): Captured {
+  const lines: string[] = [];
+  const errors: string[] = [];
+  return {
+    lines,
+    errors,
+    out: (line) => lines.push(line),
+    err: (line) => errors.push(line),
+    env: {},
+    cwd,
+    outIsTty: false,
+    errIsTty: false,
+    width: 110,
+    stderr: { write: () => true } as unknown as Terminal['stderr'],
+  };
+}
+
+/** Flags as the command line has them. */
+export function soakFlags(args: readonly string[]): { given: string | undefined; flags: SoakFlags } {
+  const command = addSoakOptions(new Command('soak').argument('[campaign]')).exitOverride();
+  command.configureOutput({ writeErr: () => {} }).parse([...args], { from: 'user' });
+  return { given: command.args[0], flags: command.opts<SoakFlags>() };
+}
+
+/** Two designs on one scenario, and the canary: three cells a rotation. */
+export const SMALL = ['--scenario', 'seed', '--strategy', 'context-count,range-stack', '--no-progress'] as const;
+
+export const CLOCK = { wall: () => Date.now(), mono: () => performance.now() };
+
+/** `odptorture soak ARGS` in this process, with cells that are doubles unless `means` says otherwise. */
+export function soakIn(
+  cwd: string,
+  args: readonly string[],
+  means: Partial<SoakMeans> = {},
+  terminal: Captured = terminalIn(cwd),
+): Promise<number> {
+  const { given, flags } = soakFlags(args);
+  return soakCommand(given, flags, terminal, { runner: async () => fakeRunner(), clock: CLOCK, ...means });
+}
+
+export function workFolder(): { dir: string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), 'odp-soak-'));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+const json = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
+const ndjson = (file: string): unknown[] => {
+  const text = readFileSync(file, 'utf8');
+  expect(text === '' || text.endsWith('\n'), `${file} ends with a whole line`).toBe(true);
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as unknown);
+};
+
+export const cellsOf = (dir: string): CellLine[] => ndjson(join(dir, 'cells.ndjson')).map((line) => cellLineSchema.parse(line));
+export const checkpointOf = (dir: string): SoakCheckpoint => soakCheckpointSchema.parse(json(join(dir, 'checkpoint.json')));
+export const summaryOf = (dir: string): SoakSummary => soakSummarySchema.parse(json(join(dir, 'summary.json')));
+
+export function raceFiles(dir: string): string[] {
+  return readdirSync(dir)
+    .filter((name) => /^races-\d+\.ndjson$/.test(name))
+    .sort((a, b) => Number(/\d+/.exec(a)) - Number(/\d+/.exec(b)));
+}
+export const racesOf = (dir: string): RaceRecord[] =>
+  raceFiles(dir).flatMap((name) => ndjson(join(dir, name)).map(parseRaceRecord));
+
+/**
+ * Every count of an ended soak against every other: lines without gaps or repeats, totals that are their sums, signatures that add up
+ * to the violations, records in the race log as often as they are counted, and none twice.
+ */
+export function reconcile(dir: string): { cells: number; violations: number; records: number } {
+  const lines = cellsOf(dir);
+  const checkpoint = checkpointOf(dir);
+  expect(lines.map(({ index }) => index)).toEqual(lines.map((_, i) => i));
+  expect(checkpoint.next.index).toBe(lines.length);
+  const { thresholds: _, ...totals } = checkpoint.totals;
+  const { thresholds: __, ...sums } = lines.reduce((sum: SoakTotals, line) => addCell(sum, line), noTotals());
+  expect(totals).toEqual(sums);
+  let violations = 0;
+  const signatures: Record<string, number> = {};
+  for (const line of lines) {
+    const counted = Object.values(line.violations).reduce((sum, { count }) => sum + count, 0);
+    expect(sumOf(line.signatures), `signatures of cell ${line.index}`).toBe(counted);
+    expect(sumOf(line.logged) + sumOf(line.unlogged), `records of cell ${line.index}`).toBe(counted);
+    for (const [key, n] of Object.entries(line.signatures)) signatures[key] = (signatures[key] ?? 0) + n;
+    violations += counted;
+  }
+  expect(Object.fromEntries(checkpoint.signatures.map(({ signature, count }) => [signature, count]))).toEqual(signatures);
+  expect(sumOf(checkpoint.totals.records)).toBe(violations);
+  const records = racesOf(dir);
+  expect(records).toHaveLength(checkpoint.totals.records.logged);
+  expect(new Set(records.map(({ signature, nth }) => `${signature} ${nth}`)).size).toBe(records.length);
+  for (const { signature, logged } of checkpoint.signatures)
+    expect(records.filter((record) => record.signature === signature), signature).toHaveLength(logged);
+  const folders = existsSync(join(dir, 'violations')) ? readdirSync(join(dir, 'violations')) : [];
+  expect(folders).toHaveLength(checkpoint.violationFolders);
+  return { cells: lines.length, violations, records: records.length };
+}
