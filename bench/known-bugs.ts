@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,8 @@ import { VARIANTS, type Variant } from '../src/variants/index.ts';
 
 /**
  * Writes docs/known-bugs.md: every known bug, run freely in its own litmus, explored, and under load. The runs are those of `matrix
- * --variants` and `explore`; about ten minutes on two cores. Run: `node dist/bench/known-bugs.js --out docs/known-bugs.md`.
+ * --variants` and `explore`; about ten minutes on two cores. Run: `node dist/bench/known-bugs.js --out docs/known-bugs.md`. With
+ * `--parts DIR` each of the three parts is kept when it is done, and one that is there is not run again.
  */
 const { values: flags } = parseArgs({
   options: {
@@ -20,6 +21,7 @@ const { values: flags } = parseArgs({
     seeds: { type: 'string', default: '10' },
     'load-seeds': { type: 'string', default: '1' },
     only: { type: 'string', default: 'all' },
+    parts: { type: 'string' },
   },
 });
 const EXPLORE_FOR = '30s';
@@ -30,7 +32,7 @@ const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 function command(args: readonly string[]): unknown {
   const dir = mkdtempSync(join(tmpdir(), 'known-bugs-'));
   try {
-    const { stdout, status } = spawnSync(
+    const { stdout, status, signal } = spawnSync(
       process.execPath,
       [main, ...args, '--json', '-q', '-o', join(dir, 'results')],
       {
@@ -39,11 +41,22 @@ function command(args: readonly string[]): unknown {
         maxBuffer: 2 ** 28,
       },
     );
-    if (status !== 0 && status !== 1) throw new Error(`'${args.join(' ')}' ended with ${status}`);
+    if (status !== 0 && status !== 1) throw new Error(`'${args.join(' ')}' ended with ${status ?? signal}`);
     return JSON.parse(stdout);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** A part of the figures: read from `--parts`, or made and kept there. */
+function part<T>(name: string, make: () => T): T {
+  if (flags.parts === undefined) return make();
+  const file = join(flags.parts, `${name}.json`);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as T;
+  const made = make();
+  mkdirSync(flags.parts, { recursive: true });
+  writeFileSync(file, JSON.stringify(made, null, 2));
+  return made;
 }
 
 const detections = (...args: readonly string[]): readonly Detection[] =>
@@ -80,9 +93,10 @@ const foundOf = (those: readonly Detection[]): string =>
   `${those.filter(({ found }) => found > 0).length} of ${those.length}`;
 
 const chosen = VARIANTS.filter(({ strategy }) => flags.only === 'all' || flags.only.split(',').includes(strategy.name));
-const litmus = detections('--load', 'off', '--repeat', flags.seeds);
-const searches = chosen.map((variant) => ({ variant, hit: explored(variant) }));
-const load = detections('--litmus', 'off', '--repeat', flags['load-seeds'], '-d', LOAD_FOR);
+const litmus = part('litmus', () => detections('--load', 'off', '--repeat', flags.seeds));
+const hits = part('explore', () => chosen.map(explored));
+const searches = chosen.map((variant, i) => ({ variant, hit: hits[i] ?? null }));
+const load = part('load', () => detections('--litmus', 'off', '--repeat', flags['load-seeds'], '-d', LOAD_FOR));
 
 const text = `# Known bugs, found again
 

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { median } from '../src/bench/stats.ts';
 import { table } from '../src/report/format.ts';
 import { LOCK_STAT_LEVELS, type LockStatLevel } from '../src/trace/lock-stat.ts';
 import { type LockStatTask, PAIRS } from './lock-stat-worker.ts';
 import { openRefaultWorld, type RefaultConfig } from './refault-world.ts';
-import { median } from './rounds.ts';
 
 export interface LockStatOptions {
   /** How often all levels are measured, in turn; at least 6. */
@@ -14,12 +14,12 @@ export interface LockStatOptions {
   /** For each case of a pair, and for the mix, in each round, milliseconds. */
   readonly pairMs: number;
   readonly mixMs: number;
+  /** Refaults of each thread before the first round, until its code is what it will be (default 50,000). */
+  readonly warmUp?: number;
 }
 
 const MIX_THREADS = 2;
 const ROUND_TIMEOUT_MS = 60_000;
-/** Refaults until a thread's code is what it will be. */
-const WARM_UP = 50_000;
 
 /** What one level costs, over the rounds. */
 export interface LevelRow {
@@ -104,8 +104,8 @@ async function runRound(levels: readonly Level[], n: number, { pairMs, mixMs }: 
   return round;
 }
 
-async function warmUp(mix: readonly Worker[], { mixMs }: LockStatOptions): Promise<void> {
-  for (let done = 0; done < WARM_UP * mix.length; ) {
+async function warmUp(mix: readonly Worker[], { mixMs, warmUp = 50_000 }: LockStatOptions): Promise<void> {
+  for (let done = 0; done < warmUp * mix.length; ) {
     const counts = await Promise.all(mix.map((worker) => ask(worker, mixMs)));
     done += counts.reduce((sum, [refaults]) => sum + refaults!, 0);
   }
@@ -169,6 +169,6 @@ export function lockStatTable(rows: readonly LevelRow[]): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '40' } } });
-  console.log(lockStatTable(await lockStatBench({ rounds: Number(values.rounds), pairMs: 10, mixMs: 100 })));
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '150' } } });
+  console.log(lockStatTable(await lockStatBench({ rounds: Number(values.rounds), pairMs: 5, mixMs: 60 })));
 }

@@ -1,8 +1,4 @@
-import { createDmaAccess, dmaAccess } from '../src/hca/dma.ts';
 import type { Vpn } from '../src/memory/address.ts';
-import { madviseDontneed } from '../src/mm/madvise.ts';
-import { OUTCOME } from '../src/mm/outcome.ts';
-import { handlePageFault } from '../src/odp/fault-engine.ts';
 import { registerMr } from '../src/odp/memory-region.ts';
 import type { Ucontext } from '../src/odp/ucontext.ts';
 import type { CellPlan, ThreadPlan } from '../src/scenario/plan.ts';
@@ -13,7 +9,6 @@ import { NULL_OBSERVER } from '../src/trace/observer.ts';
 import { attachThread } from '../src/world/actor.ts';
 import { arenaWords } from '../src/world/size.ts';
 import { attachWorld, initWorld, type World } from '../src/world/world.ts';
-import { BATCH, type Case } from './rounds.ts';
 
 /** Which world a refault is measured in. */
 export interface RefaultConfig {
@@ -101,30 +96,4 @@ export function openRefaultWorld(config: RefaultConfig): RefaultWorld {
   const key = registerMr(actor, ctx, plan.era, 0 as Vpn, PAGES);
   if (key === 0) throw new Error('bench: the region was not registered');
   return { actor, ctx, key, world };
-}
-
-/**
- * madvise of one page that the device can reach, then the device's access to it: a page fault, its handling, and the access
- * again. Each of the steps has to end as it should, or what was measured is something else.
- */
-export function refaultCase(name: string, { actor, ctx, key }: RefaultWorld): Case {
-  const { mm, hca } = ctx;
-  const access = createDmaAccess();
-  const touch = (page: number): boolean =>
-    dmaAccess(actor, hca, key, page, true, access) === OUTCOME.efault &&
-    handlePageFault(actor, ctx, key, page, true, TIMEOUT_MS) === OUTCOME.ok &&
-    dmaAccess(actor, hca, key, page, true, access) === OUTCOME.ok;
-  for (let page = 0; page < PAGES; page++) if (!touch(page)) throw new Error('bench: a first touch failed');
-  let next = 0;
-  return {
-    name,
-    run() {
-      for (let i = 0; i < BATCH; i++) {
-        const page = next;
-        next = (page + 1) & (PAGES - 1);
-        if (madviseDontneed(actor, mm, page as Vpn, page as Vpn) !== OUTCOME.ok || !touch(page))
-          throw new Error('bench: a refault ended otherwise than it should');
-      }
-    },
-  };
 }

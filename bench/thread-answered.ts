@@ -18,14 +18,14 @@ const { values: flags } = parseArgs({
     record: { type: 'string' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    schedules: { type: 'string', default: '4000' },
-    load: { type: 'string' },
+    schedules: { type: 'string', default: '2500' },
+    load: { type: 'string', default: '3s' },
   },
 });
 const options: MeasureOptions = {
   seed: wholeOf('--seed', flags.seed),
   schedules: wholeOf('--schedules', flags.schedules),
-  ...(flags.load === undefined ? {} : { load: flags.load }),
+  load: flags.load,
 };
 const only = flags.only?.split(',');
 const recorded = recordedAt(flags.record);
@@ -39,9 +39,7 @@ for (const claim of CLAIMS) {
   console.error(`${claim.id}: ${verdictOf(claim, measured.rows).word} (${measured.seconds.toFixed(0)} s)`);
 }
 const text = answeredDocument(answers, {
-  command: ['node dist/bench/thread-answered.js', ...process.argv.slice(2)]
-    .join(' ')
-    .replace(/ --record \S+/, ''),
+  command: ['node dist/bench/thread-answered.js', ...process.argv.slice(2)].join(' ').replace(/ --record \S+/, ''),
   machine: `Node ${process.version} (${process.platform} ${process.arch}) on ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}, ${cpus().length} cores`,
   seed: options.seed,
   schedules: options.schedules,

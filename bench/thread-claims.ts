@@ -100,7 +100,7 @@ export const CLAIMS: readonly Claim[] = [
     question: {
       kind: 'breaks',
       subjects: of('count-of-minus-one', 'private-count'),
-      oracles: ['counter-underflow'],
+      oracles: ['counter-underflow', ...STALE],
     },
     meaning:
       'The number itself hurts nobody. With -1 faults are refused until another section comes; that section brings the count to 0 as it starts, and 0 is the value at which faults are let through. So the region is closed when it should be open, and open when it should be closed.',
@@ -227,7 +227,7 @@ export const CLAIMS: readonly Claim[] = [
     ],
     question: { kind: 'breaks', subjects: of('pool-blocks', 'range-pool size=1'), oracles: ['deadlock'] },
     meaning:
-      'What decides is not how many threads there are but how deep one of them nests. In this model only mremap and fork allocate inside a section, both with mmap_lock for writing, so that one thread of a process at most holds a slot while it wants a second; the others end without one. A pool that is larger than the depth of nesting is therefore slow at worst. Nothing in the design says so: the guarantee that was asked for is a property of all callers.',
+      'One thread that nests is enough. In this model only mremap and fork allocate inside a section, both with mmap_lock for writing, so that one thread of a process at most holds a slot while it wants a second; the others end without one. A slot and a lock of the reverse map can be waited for in a circle, too (docs/findings.md). Nothing in the design forbids either: the guarantee that was asked for is a property of all callers. Where `lock-order` stands without `deadlock`, lock-dep sees that a slot is waited for under fs_reclaim and that fs_reclaim is entered with a slot, and no schedule here closes the circle.',
     timeline: { scenario: 'pool-blocks', label: 'range-pool size=1', era: 'v3.19' },
   },
   {

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ERA_RULES } from '../src/mm/era.ts';
 import type { ExploreSummary } from '../src/explore/pipeline/pipeline-result.ts';
+import { ERA_RULES } from '../src/mm/era.ts';
 import type { CellResult } from '../src/results/types.ts';
 import { parseInject } from '../src/scenario/inject.ts';
 import type { LoadedScenario } from '../src/scenario/load.ts';
@@ -64,8 +64,8 @@ export interface MeasureOptions {
   readonly seed: number;
   /** Schedules of each of the two searches of a cell at most: what is found does not depend on how busy the machine is. */
   readonly schedules: number;
-  /** Length of a load cell, as the command line has it; undefined: the scenario's. */
-  readonly load?: string;
+  /** Length of a load cell, as the command line has it. */
+  readonly load: string;
 }
 
 const setOf = ({ params, inject }: Group): string[] => [
@@ -110,15 +110,34 @@ function resultOf<R>(args: readonly string[], timeout: number, read: (folder: st
 
 const jsonAt = (folder: string, name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
 
+/** How often a command is tried whose threads were not given the time to start. */
+const TRIES = 3;
+
 /** The cells of a group on free threads, in the order of the eras and, within each, of the strategies. */
 export function runGroup(
+  loaded: LoadedScenario,
+  group: Group,
+  eras: readonly string[],
+  options: MeasureOptions,
+): (Ran | null)[] {
+  for (let tries = 1; ; tries++) {
+    const ran = runOnce(loaded, group, eras, options);
+    // Says something of the machine and nothing of the design: not a result.
+    const lame = ran.filter(({ fault }) => fault === 'start-timeout').length;
+    if (lame === 0) return ran;
+    console.error(`${loaded.name}: the threads of ${lame} cells did not start in time`);
+    if (tries === TRIES) return ran.map((one) => (one.fault === 'start-timeout' ? null : one));
+  }
+}
+
+function runOnce(
   { name, scenario }: LoadedScenario,
   group: Group,
   eras: readonly string[],
   { seed, load }: MeasureOptions,
 ): Ran[] {
   const args = commandOf('run', name, group, eras, seed);
-  if (scenario.kind === 'load' && load !== undefined) args.push('-d', load);
+  if (scenario.kind === 'load') args.push('-d', load);
   const cells = group.strategies.length * eras.length;
   const timeout = SLACK_MS + cells * (scenario.duration + 5000);
   const { cells: results } = resultOf(args, timeout, (folder) => jsonAt(folder, 'summary.json')) as {

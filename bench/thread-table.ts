@@ -1,4 +1,4 @@
-import type { Claim, Question, Subject } from './thread-claims.ts';
+import { CLAIMS, type Claim, type Question, type Subject } from './thread-claims.ts';
 import type { Drawn, Ran, Row, Searched } from './thread-measure.ts';
 
 /** All that was seen about one claim. */
@@ -32,24 +32,33 @@ const unique = (words: readonly string[]): string[] => [...new Set(words)];
 const rateText = (count: number, of: number): string =>
   count === 0 ? 'none' : count >= of ? (count / of).toFixed(1) : `1 in ${shown(Math.round(of / count))}`;
 
-function exposed({ exposures }: Ran, names: readonly string[]): string {
-  const seen = names.filter((name) => (exposures[name] ?? 0) > 0).map((name) => `${name} ${shown(exposures[name]!)}`);
-  return seen.length === 0 ? `no ${names.join(', no ')}` : seen.join(', ');
+/** The least and the most of several counts. */
+function span(counts: readonly number[]): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? shown(least) : `${shown(least)} to ${shown(most)}`;
 }
 
-/** What free threads did in one cell: violations in iterations or seconds, and how often the window was open. */
-function ranText(ran: Ran, names: readonly string[]): string {
-  const span = ran.iterations === null ? `${ran.seconds.toFixed(1)} s` : `${shown(ran.iterations)} it.`;
-  const found = Object.entries(ran.violations)
+const orderWord = ({ forced }: Ran): string =>
+  forced === null ? '' : forced > 0 ? '; the forced order was had' : '; the forced order is impossible';
+
+/** What cells must have in common to be told together. */
+const kindOfRan = (ran: Ran): string =>
+  [Object.keys(ran.violations).sort(), orderWord(ran), ran.fault, ran.iterations === null].join(';');
+
+/** What free threads did in cells of one kind: violations in iterations or seconds, and how often the window was open. */
+function ranText(cells: readonly Ran[], exposures: readonly string[]): string {
+  const [first] = cells as readonly [Ran, ...Ran[]];
+  const counts = (of: (ran: Ran) => number | undefined): number[] => cells.map((ran) => of(ran) ?? 0);
+  const extent =
+    first.iterations === null
+      ? `${first.seconds.toFixed(1)} s`
+      : `${span(counts(({ iterations }) => iterations ?? 0))} it.`;
+  const found = Object.entries(first.violations)
     .sort(([, a], [, b]) => b - a)
-    .map(([oracle, count]) => `${oracle} ${shown(count)}`);
-  const order = ran.forced === null ? [] : [ran.forced > 0 ? `order had ${ran.forced} times` : 'order impossible'];
-  return [
-    found.length === 0 ? `no violation in ${span}` : `${found.join(', ')} in ${span}`,
-    ...order,
-    exposed(ran, names),
-    ...(ran.fault === null ? [] : [`ended by ${ran.fault}`]),
-  ].join('; ');
+    .map(([oracle]) => `${oracle} ${span(counts(({ violations }) => violations[oracle]))}`);
+  const open = exposures.map((name) => `${name} ${span(counts((ran) => ran.exposures[name]))}`);
+  const fault = first.fault === null ? '' : `; ended by ${first.fault}`;
+  return `${found.length === 0 ? 'no violation' : found.join(', ')} in ${extent}${orderWord(first)}${fault}; ${open.join(', ')}`;
 }
 
 const executions = (proof: string): string => proof.replace('exhaustive: ', '').replace(/ executions?/, '');
@@ -65,17 +74,24 @@ function searchedText({ proof, bounded, schedules, violations, broken }: Searche
   return proof === null ? `none in ${shown(schedules)} schedules; ${bounded ?? 'sampled'}` : `PROVED, ${extent}`;
 }
 
-/** Eras in whose cells the same is written share a row. */
-function tableRows(rows: readonly Row[], text: (row: Row) => string): string[][] {
-  const lines: { label: string; eras: string[]; text: string }[] = [];
-  for (const label of unique(rows.map((row) => row.label)))
-    for (const row of rows.filter((one) => one.label === label)) {
-      const words = text(row);
-      const same = lines.find((line) => line.label === label && line.text === words);
-      if (same === undefined) lines.push({ label, eras: [row.era], text: words });
-      else same.eras.push(row.era);
-    }
-  return lines.map((line) => [line.label, line.eras.join(', '), line.text]);
+/** Rows of one design that are of one kind, with their eras. */
+function tableRows(
+  rows: readonly Row[],
+  kind: (row: Row) => string,
+  text: (rows: readonly Row[]) => string,
+): string[][] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = `${row.label}\n${kind(row)}`;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  // By design, in the order in which they were asked for.
+  const labels = unique(rows.map(({ label }) => label));
+  return labels.flatMap((label) =>
+    [...groups.values()]
+      .filter(([first]) => first!.label === label)
+      .map((own) => [label, own.map(({ era }) => era).join(', '), text(own)]),
+  );
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -101,7 +117,7 @@ function loadRow({ label, ran }: Row, names: readonly string[]): string[] {
   if (ran === null) return [label, 'not run', '', '', '', '', ''];
   return [
     label,
-    ranText(ran, names),
+    ranText([ran], names),
     perSecond(ran.commits, ran),
     (ran.retries / Math.max(ran.commits, 1)).toFixed(2),
     shown(Math.round(ran.faultP99Us)),
@@ -119,8 +135,17 @@ function scenarioTables(claim: Claim, rows: readonly Row[]): string[] {
       const body = own.map((row) => loadRow(row, exposures));
       return [`${code(name)}, free threads, ${eras}:`, table(LOAD_HEAD, body)];
     }
-    const searched = tableRows(own, (row) => (row.searched === null ? '' : searchedText(row.searched)));
-    const ran = tableRows(own, (row) => (row.ran === null ? 'not run' : ranText(row.ran, exposures)));
+    const verdict = (row: Row): string => (row.searched === null ? 'not searched' : searchedText(row.searched));
+    const searched = tableRows(own, verdict, ([first]) => verdict(first!));
+    const ran = tableRows(
+      own.filter((row) => row.ran !== null),
+      (row) => kindOfRan(row.ran!),
+      (same) =>
+        ranText(
+          same.map((row) => row.ran!),
+          exposures,
+        ),
+    );
     return [
       `${code(name)}, explored: all schedules, one thread at a time.`,
       table(['design', 'eras', 'explored'], searched),
@@ -156,10 +181,19 @@ function eraVerdict(
   const own = rows.filter((row) => subjects.some((subject) => isOf(subject)(row)));
   if (own.length === 0) return { word: 'not run', sentence: 'No cell of it was run.' };
   const eras = unique(own.map(({ era }) => era));
-  const holds = eras.filter((era) => own.filter((row) => row.era === era).every(holdsIn));
+  const answers = (era: string) => (subject: Subject) =>
+    own.some((row) => row.era === era && isOf(subject)(row) && holdsIn(row));
+  const holds = eras.filter((era) => subjects.every(answers(era)));
   const not = eras.filter((era) => !holds.includes(era));
   const part = (names: readonly string[], isHeld: boolean): string[] =>
-    names.length === 0 ? [] : [`${list(names)}: ${tell(own.filter(({ era }) => names.includes(era)), isHeld)}.`];
+    names.length === 0
+      ? []
+      : [
+          `${list(names)}: ${tell(
+            own.filter(({ era }) => names.includes(era)),
+            isHeld,
+          )}.`,
+        ];
   return { word: wordOf(holds, not), sentence: [...part(holds, true), ...part(not, false)].join(' ') };
 }
 
@@ -280,6 +314,12 @@ function section({ claim, rows, commands, drawn }: Answer): string {
   ].join('\n\n');
 }
 
+/** A page of some of the claims says which it does without. */
+function leftOut(answers: readonly Answer[]): string {
+  const left = CLAIMS.filter(({ id }) => !answers.some(({ claim }) => claim.id === id)).map(({ id }) => code(id));
+  return left.length === 0 ? '' : `\n\nNot asked in this run: ${list(left)}.`;
+}
+
 /** The page. */
 export function answeredDocument(answers: readonly Answer[], run: AnsweredRun): string {
   const summary = answers.map(({ claim, rows }) => [
@@ -301,12 +341,12 @@ Made by
 with ${run.machine}, in ${Math.round(answers.reduce((sum, { seconds }) => sum + seconds, 0))} s: seed ${run.seed}, at most ${shown(run.schedules)} schedules for each search of a cell. Verdicts and numbers come from that run; the
 sentences about what they mean do not.
 
-${table(['claim', 'in a few words', 'who', 'the machine'], summary)}
+${table(['claim', 'in a few words', 'who', 'the machine'], summary)}${leftOut(answers)}
 
 - *Eras*: the kernel whose locking the mm follows. v3.19: the patch's; reclaim tells the notifier in one call. v4.20: reclaim and migration are sections,
   munmap gives its lock down. v5.5: the same here. v6.17: madvise and faults may hold the VMA's lock instead of mmap_lock.
 - *Explored*: one thread at a time, one schedule of each class of schedules. PROVED: all of them, none violates an oracle. VIOLATED: in brackets the
-  fewest preemptions that show it; "all n": every class was run. Otherwise the time was up, and it says how far the search came.
+  fewest preemptions that show it; "all n": every class was run. Otherwise it says how many schedules were.
 - *On real threads*: violations in so many iterations, whether the scenario's forced order could be had, and the exposures: how often the window
   was open. A design that makes the order impossible has no exposure there; that is its answer.
 - Known bugs (\`range-listed-late\`, \`late-sample\`, \`vma-lock-missed\`) stand beside the designs to show that the scenario would see them.

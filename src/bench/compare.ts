@@ -13,6 +13,9 @@ export interface Comparison {
   readonly notes: readonly string[];
 }
 
+/** A machine that others use less than this is called quiet. */
+const OTHERS_NOTED = 0.05;
+
 /** Run B to run A, cell by cell. Their rounds did not run side by side, so each side is resampled by itself. */
 export function compareRuns(a: BenchResult, b: BenchResult): Comparison {
   const ofA = new Map(a.cells.map((cell) => [cell.id, cell]));
@@ -46,11 +49,21 @@ function runNotes(a: BenchResult, b: BenchResult): string[] {
       notes.push(`${name}: ${a.environment[name] ?? 'unknown'} against ${b.environment[name] ?? 'unknown'}`);
   for (const name of ['cellMs', 'warmupMs'] as const)
     if (a.options[name] !== b.options[name]) notes.push(`${name}: ${a.options[name]} against ${b.options[name]}`);
+  for (const [name, run] of [
+    ['A', a],
+    ['B', b],
+  ] as const) {
+    const others = Math.max(0, ...run.rounds.map((round) => round.others ?? 0));
+    if (others > OTHERS_NOTED)
+      notes.push(`${name}: other processes used up to ${(others * 100).toFixed(0)} % of the CPU time in a round`);
+  }
   if (a.environment.commit === b.environment.commit)
     notes.push(
       'the two runs are of one commit: a difference between them is one of the machine, or of changes that were not committed',
     );
-  notes.push('the runs were made at different times: an interval says how a run varied within itself, not from one to the next');
+  notes.push(
+    'the runs were made at different times: an interval says how a run varied within itself, not from one to the next',
+  );
   return notes;
 }
 
@@ -72,7 +85,12 @@ export function compareSubjects(run: BenchResult, a: string, b: string): Compari
 }
 
 /** How many of the comparisons say something, and how many would by chance alone. */
-export function tally(ratios: readonly BenchRatio[]): { differ: number; same: number; unsaid: number; byChance: number } {
+export function tally(ratios: readonly BenchRatio[]): {
+  differ: number;
+  same: number;
+  unsaid: number;
+  byChance: number;
+} {
   const differ = ratios.filter((one) => one.differs === true).length;
   const same = ratios.filter((one) => one.differs === false).length;
   return { differ, same, unsaid: ratios.length - differ - same, byChance: Math.round((differ + same) * 0.05) };

@@ -6,7 +6,7 @@ import { downRead, downWrite, rwsemInit, upRead, upWrite } from '../sync/rw-sema
 import { readSeqBegin, readSeqRetry, seqCountInit, writeSeqBegin, writeSeqEnd } from '../sync/seq-count.ts';
 import { spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock.ts';
 import type { Task } from '../sync/task.ts';
-import { DATA_WORDS, type LockName, lockLayout } from './lock-plan.ts';
+import { DATA_WORDS, type LockName, type lockLayout } from './lock-plan.ts';
 import { loadMultithreading } from './peers.ts';
 
 /** A lock as a thread of a cell uses it: takes it, does the work, and gives it back. `wait` is told when the lock is there. */

@@ -8,6 +8,8 @@ export interface CrewTask<J> {
   readonly job: J;
   readonly tid: number;
   readonly gate: SharedArrayBuffer;
+  /** How long a thread may practise before it is at the start, milliseconds. */
+  readonly practiceMs: number;
 }
 
 /** One fixed time on real threads. */
@@ -16,6 +18,7 @@ export interface CrewOptions<J, S> {
   readonly entry: URL;
   readonly threads: number;
   readonly job: J;
+  readonly practiceMs: number;
   /** Time after the start that does not count, then the time that does; milliseconds. */
   readonly warmupMs: number;
   readonly cellMs: number;
@@ -31,6 +34,8 @@ export interface CrewOptions<J, S> {
 export interface CrewReading<S> {
   /** Milliseconds since the first reading. */
   readonly atMs: number;
+  /** CPU time of this process so far, microseconds: nobody else's work is in it. */
+  readonly cpuUs: number;
   readonly figures: S;
 }
 
@@ -72,7 +77,7 @@ interface Crew {
   close(): Promise<void>;
 }
 
-function openCrew<J, S>({ entry, threads, job }: CrewOptions<J, S>, gate: SharedArrayBuffer): Crew {
+function openCrew<J, S>({ entry, threads, job, practiceMs }: CrewOptions<J, S>, gate: SharedArrayBuffer): Crew {
   const failure = new AbortController();
   const said: Record<CrewWord, number> = { ready: 0, done: 0 };
   let wake = (): void => {};
@@ -81,7 +86,7 @@ function openCrew<J, S>({ entry, threads, job }: CrewOptions<J, S>, gate: Shared
     wake();
   };
   const workers = Array.from({ length: threads }, (_, tid) => {
-    const task: CrewTask<J> = { job, tid, gate };
+    const task: CrewTask<J> = { job, tid, gate, practiceMs };
     const worker = new Worker(entry, { workerData: task });
     worker.on('message', (word: CrewWord) => {
       said[word]++;
@@ -100,7 +105,8 @@ function openCrew<J, S>({ entry, threads, job }: CrewOptions<J, S>, gate: Shared
       while (said[word] < threads) {
         failure.signal.throwIfAborted();
         const left = until - performance.now();
-        if (left <= 0) throw new Error(`${threads - said[word]} of ${threads} threads were not ${word} after ${ms / 1000} s`);
+        if (left <= 0)
+          throw new Error(`${threads - said[word]} of ${threads} threads were not ${word} after ${ms / 1000} s`);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, left);
           wake = () => {
@@ -121,10 +127,14 @@ function openCrew<J, S>({ entry, threads, job }: CrewOptions<J, S>, gate: Shared
 async function readAll<J, S>(options: CrewOptions<J, S>, failed: AbortSignal): Promise<CrewReading<S>[]> {
   await sleep(options.warmupMs, failed);
   const begun = performance.now();
-  const readings: CrewReading<S>[] = [{ atMs: 0, figures: options.read() }];
+  const reading = (): CrewReading<S> => {
+    const { user, system } = process.cpuUsage();
+    return { atMs: performance.now() - begun, cpuUs: user + system, figures: options.read() };
+  };
+  const readings = [reading()];
   for (let slice = 1; slice <= options.slices && options.signal?.aborted !== true; slice++) {
     await sleep((options.cellMs * slice) / options.slices - (performance.now() - begun), failed);
-    readings.push({ atMs: performance.now() - begun, figures: options.read() });
+    readings.push(reading());
   }
   return readings;
 }

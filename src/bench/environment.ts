@@ -56,6 +56,32 @@ export function parseCpuTimes(stat: string | null): CpuTimes | null {
 
 export const cpuTimes = (): CpuTimes | null => parseCpuTimes(read('/proc/stat'));
 
+/** What the machine and this process have used so far. */
+export interface CpuReading {
+  readonly machine: CpuTimes | null;
+  /** Of this process, microseconds. */
+  readonly own: number;
+}
+
+export function readCpu(): CpuReading {
+  const { user, system } = process.cpuUsage();
+  return { machine: cpuTimes(), own: user + system };
+}
+
+/** Ticks of /proc/stat: USER_HZ, 100 a second on every Linux that Node runs on. */
+const TICK_US = 10_000;
+
+/**
+ * What part of the machine's time between two readings went to other processes, the hypervisor's part not counted; null: it cannot be
+ * known. A bench beside others is a bench of the scheduler.
+ */
+export function othersShare(before: CpuReading, after: CpuReading): number | null {
+  const [from, to] = [before.machine, after.machine];
+  if (from === null || to === null || to.total <= from.total) return null;
+  const busy = to.total - from.total - (to.idle - from.idle) - (to.steal - from.steal);
+  return Math.max(0, busy - (after.own - before.own) / TICK_US) / (to.total - from.total);
+}
+
 /** What part of the time between two readings a hypervisor took away; null: it cannot be known. */
 export function stealShare(before: CpuTimes | null, after: CpuTimes | null): number | null {
   if (before === null || after === null || after.total <= before.total) return null;

@@ -1,9 +1,9 @@
-import { HISTOGRAM, type HistogramName, COUNTER, type CounterName, COUNTER_COUNT } from '../trace/counters.ts';
-import { HISTOGRAM_DOUBLES, type Histogram, quantilesOf, sumHistograms } from '../trace/histogram.ts';
-import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';
 import { lockStatView } from '../torture/lock-figures.ts';
 import { stopThreads } from '../torture/run.ts';
 import { hrtimeMs } from '../torture/thread.ts';
+import { COUNTER, COUNTER_COUNT, type CounterName, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
+import { HISTOGRAM_DOUBLES, type Histogram, quantilesOf, sumHistograms } from '../trace/histogram.ts';
+import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';
 import { arenaWords } from '../world/size.ts';
 import { attachWorld, type World } from '../world/world.ts';
 import { type CrewReading, runCrew } from './crew.ts';
@@ -29,7 +29,11 @@ interface LoadReading {
 /** One strategy under one load for a fixed time. */
 export async function runLoadCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
   const plan = loadPlan({ ...config, seed: time.seed });
-  const job: LoadJob = { plan, config: { ...config, seed: time.seed }, buffer: new SharedArrayBuffer(arenaWords(plan) * 4) };
+  const job: LoadJob = {
+    plan,
+    config: { ...config, seed: time.seed },
+    buffer: new SharedArrayBuffer(arenaWords(plan) * 4),
+  };
   const keys: HotKeys = prepareLoad(job);
   const world = attachWorld(plan, job.buffer);
   const readings = await runCrew({
@@ -98,7 +102,10 @@ function loadRun(config: LoadConfig, readings: readonly CrewReading<LoadReading>
     perThread = between('op.madvise');
     const refaults = perThread.reduce((a, b) => a + b, 0);
     metrics.refaultsPerSec = refaults / seconds;
-    if (refaults > 0) metrics.refaultNs = threadNs / refaults;
+    if (refaults > 0) {
+      metrics.refaultNs = threadNs / refaults;
+      metrics.cpuNsPerOp = ((last.cpuUs - first.cpuUs) * 1000) / refaults;
+    }
     const min = Math.min(...perThread);
     if (perThread.length > 1 && min > 0) metrics.maxMin = Math.max(...perThread) / min;
   }

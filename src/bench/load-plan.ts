@@ -1,6 +1,6 @@
+import { MAX_FRAMES } from '../hca/device.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
 import { STRATEGIES } from '../strategies/index.ts';
-import { MAX_FRAMES } from '../hca/device.ts';
 
 /** What a thread of a cell does all the time; see load-thread.ts. */
 export type LoadRole = 'invalidate' | 'fault' | 'register' | 'refault';

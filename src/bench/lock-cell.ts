@@ -59,6 +59,7 @@ function lockRun(readings: readonly CrewReading<LockReading>[]): CellRun {
   return {
     metrics: {
       opsPerSec: sum(perThread) / seconds,
+      ...(sum(perThread) === 0 ? {} : { cpuNsPerOp: ((last.cpuUs - first.cpuUs) * 1000) / sum(perThread) }),
       readsPerSec: sum(reads) / seconds,
       writesPerSec: sum(writes) / seconds,
       ...(count === 0 ? {} : { waitP50: p50, waitP99: p99, waitP999: p999 }),
@@ -70,4 +71,3 @@ function lockRun(readings: readonly CrewReading<LockReading>[]): CellRun {
     heat: heatOf(readings.map(({ atMs, figures }) => ({ atMs, histogram: figures.wait }))),
   };
 }
-

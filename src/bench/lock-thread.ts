@@ -4,11 +4,9 @@ import { histogramAdd } from '../trace/histogram.ts';
 import { mixSeed, nextRandom, randomBelow } from '../trace/random.ts';
 import { contender, initLock } from './contenders.ts';
 import type { CrewTask } from './crew.ts';
-import { joinCrew } from './crew-thread.ts';
+import { joinCrew, practise } from './crew-thread.ts';
 import { LOCK_FIGURES, type LockJob, lockFigures, lockLayout } from './lock-plan.ts';
 
-/** Operations before the start, on a lock of its own: the compiler is done with them before the others come. */
-const PRACTICE = 20_000;
 /** The time of one operation in so many is taken: a clock read costs more than a free lock. */
 const SAMPLE = 16;
 
@@ -24,7 +22,12 @@ const never = (): void => {};
 /** The operations of this thread on a lock in `memory`, counted at `f64[at]`. */
 async function operations(memory: SharedArrayBuffer, counts: Float64Array, at: number): Promise<() => void> {
   const mem = new Int32Array(memory);
-  const one = await contender(name, createTask(mem, tid, (layout.regions.task.base + tid * layout.regions.task.stride) as never), mem, layout);
+  const one = await contender(
+    name,
+    createTask(mem, tid, (layout.regions.task.base + tid * layout.regions.task.stride) as never),
+    mem,
+    layout,
+  );
   let begun = 0;
   const wait = at + LOCK_FIGURES.wait;
   const got = (): void => histogramAdd(counts, wait, Math.round((performance.now() - begun) * 1e6));
@@ -42,9 +45,9 @@ async function operations(memory: SharedArrayBuffer, counts: Float64Array, at: n
   };
 }
 
+// On a lock of its own: what the others do must not be part of what is counted.
 const practice = new SharedArrayBuffer(layout.words * 4);
 initLock(name, new Int32Array(practice), layout);
-const practise = await operations(practice, new Float64Array(practice), figures);
-for (let i = 0; i < PRACTICE; i++) practise();
+practise(task, await operations(practice, new Float64Array(practice), figures));
 
 joinCrew(task, await operations(buffer, f64, figures));

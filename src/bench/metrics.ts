@@ -8,6 +8,7 @@ export interface Metric {
 /** By its name in bench.json. */
 export const METRICS = {
   nsPerOp: { title: 'time of one operation', unit: 'ns', better: 'lower' },
+  cpuNsPerOp: { title: 'CPU time of one operation, all threads together', unit: 'ns', better: 'lower' },
   opsPerSec: { title: 'operations', unit: '/s', better: 'higher' },
   readsPerSec: { title: 'reads', unit: '/s', better: 'neither' },
   writesPerSec: { title: 'writes', unit: '/s', better: 'neither' },
@@ -39,10 +40,20 @@ export const isMetric = (name: string): name is MetricName => Object.hasOwn(METR
 /** What a group of cells is judged by, in this order; the first is its main figure. */
 export const GROUP_METRICS: Readonly<Record<string, readonly MetricName[]>> = {
   primitives: ['nsPerOp'],
-  locks: ['opsPerSec', 'waitP50', 'waitP99', 'maxMin'],
-  load: ['faultsPerSec', 'faultP50', 'faultP99', 'sectionsPerSec', 'invalidateP99', 'retriesPerFault', 'lockWait'],
+  locks: ['opsPerSec', 'cpuNsPerOp', 'waitP50', 'waitP99', 'maxMin'],
+  load: [
+    'faultsPerSec',
+    'faultP50',
+    'faultP99',
+    'sectionsPerSec',
+    'invalidateP99',
+    'retriesPerFault',
+    'retriesMax',
+    'starved',
+    'lockWait',
+  ],
   register: ['registrationsPerSec', 'registerP50', 'registerP99', 'sectionsPerSec', 'invalidateP99', 'lockWait'],
-  refault: ['refaultNs'],
-  scaling: ['refaultsPerSec', 'refaultNs', 'lockWait', 'maxMin'],
-  observing: ['refaultNs'],
+  refault: ['refaultNs', 'cpuNsPerOp'],
+  scaling: ['refaultsPerSec', 'refaultNs', 'cpuNsPerOp', 'lockWait', 'maxMin'],
+  observing: ['refaultNs', 'cpuNsPerOp'],
 };

@@ -1,8 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { CrewTask } from './crew.ts';
-import { preparePrimitive, PRIMITIVE_BATCH, type PrimitiveJob } from './primitives.ts';
+import { PRIMITIVE_BATCH, type PrimitiveJob, preparePrimitive } from './primitives.ts';
 
-const { job } = workerData as CrewTask<PrimitiveJob>;
+const job = workerData as PrimitiveJob;
 const { Bench } = await import('tinybench');
 const run = await preparePrimitive(job.name);
 // The compiler's own threads need time, not turns, where the machine is busy.

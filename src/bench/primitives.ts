@@ -45,7 +45,11 @@ export const PRIMITIVES = [
   { name: 'ringbuf', title: 'ringbuf.js: push and pop of four words', peer: 'ringbuf.js' },
   { name: 'multithreading-mutex', title: 'multithreading Mutex.blockingLock, dispose', peer: 'multithreading' },
   { name: 'multithreading-rwlock-read', title: 'multithreading RwLock.blockingRead, dispose', peer: 'multithreading' },
-  { name: 'multithreading-rwlock-write', title: 'multithreading RwLock.blockingWrite, dispose', peer: 'multithreading' },
+  {
+    name: 'multithreading-rwlock-write',
+    title: 'multithreading RwLock.blockingWrite, dispose',
+    peer: 'multithreading',
+  },
 ] as const satisfies readonly { readonly name: string; readonly title: string; readonly peer?: Peer }[];
 export type PrimitiveName = (typeof PRIMITIVES)[number]['name'];
 

@@ -38,7 +38,9 @@ export const cellSchema = z
     subject: z.string().meta({ description: 'The lock or the strategy.' }),
     params,
     threads: whole,
-    oversubscribed: z.boolean().meta({ description: 'More threads than cores: its rank says how the scheduler shares.' }),
+    oversubscribed: z
+      .boolean()
+      .meta({ description: 'More threads than cores: its rank says how the scheduler shares.' }),
     failures: z.array(z.string()).readonly().meta({ description: 'Rounds that gave no figure, and why.' }),
     rounds: z.array(roundSchema).readonly(),
     metrics: z.record(z.string(), estimateSchema).readonly(),
@@ -103,6 +105,7 @@ export const benchSchema = z
           .strictObject({
             order: z.array(whole).readonly().meta({ description: 'Indices of cells, in the order in which they ran.' }),
             steal: figure.meta({ description: 'Part of the CPU time that a hypervisor took away.' }),
+            others: figure.meta({ description: 'Part of the CPU time that other processes used.' }),
           })
           .readonly(),
       )
@@ -111,7 +114,7 @@ export const benchSchema = z
     cells: z.array(cellSchema).readonly(),
     ratios: z.array(ratioSchema).readonly(),
   })
-  .meta({ id: 'bench', title: 'odptorture bench.json', description: 'What `odptorture bench` has measured.' });
+  .meta({ title: 'odptorture bench.json', description: 'What `odptorture bench` has measured.' });
 
 export type BenchResult = Readonly<z.infer<typeof benchSchema>>;
 export type BenchCell = BenchResult['cells'][number];

@@ -4,6 +4,8 @@ import type { Heat, Params, Suite } from './result.ts';
 
 /** How long a cell runs, and what its threads draw from. */
 export interface CellTime {
+  /** At most so long each thread runs its code before the start, milliseconds: see crew-thread.ts. */
+  readonly practiceMs: number;
   readonly warmupMs: number;
   readonly cellMs: number;
   /** Readings within a cell, for the map of latency over time. */
@@ -39,7 +41,4 @@ export interface CellSpec {
 
 /** `locks/mutex read=90 threads=2`. */
 export const cellId = (group: string, subject: string, params: Params): string =>
-  [
-    `${group}/${subject}`,
-    ...Object.entries(params).map(([name, value]) => `${name}=${value}`),
-  ].join(' ');
+  [`${group}/${subject}`, ...Object.entries(params).map(([name, value]) => `${name}=${value}`)].join(' ');

@@ -1,7 +1,7 @@
+import { type Histogram, joinHistograms } from '../trace/histogram.ts';
 import { mixSeed } from '../trace/random.ts';
-import { joinHistograms, type Histogram } from '../trace/histogram.ts';
 import { bucketPairs } from './distribution.ts';
-import { cpuTimes, stealShare } from './environment.ts';
+import { othersShare, readCpu, stealShare } from './environment.ts';
 import { GROUP_METRICS } from './metrics.ts';
 import type { BenchCell, BenchRatio, BenchResult, BenchRound, FiniteEstimate } from './result.ts';
 import type { CellRun, CellSpec } from './run-types.ts';
@@ -23,6 +23,9 @@ export type Measured = Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'interr
 /** Readings within a cell: enough for a map that shows a stall, few enough not to disturb. */
 const SLICES = 20;
 
+/** On a quiet machine a tenth of it is used. */
+const PRACTICE_MS = 2000;
+
 /** What has been seen of a cell so far. */
 interface Collected {
   readonly rounds: BenchRound[];
@@ -38,10 +41,10 @@ interface Collected {
  */
 export async function measureRounds(specs: readonly CellSpec[], options: RoundsOptions): Promise<Measured> {
   const collected = specs.map((): Collected => ({ rounds: [], failures: [], histogram: null, heat: null }));
-  const rounds: { order: number[]; steal: number | null }[] = [];
+  const rounds: { order: number[]; steal: number | null; others: number | null }[] = [];
   const stopped = (): boolean => options.signal?.aborted === true;
   for (let round = 0; round < options.rounds && !stopped(); round++) {
-    const before = cpuTimes();
+    const before = readCpu();
     const order = shuffled(specs.length, mixSeed(options.seed, round));
     const ran: number[] = [];
     for (const index of order) {
@@ -51,7 +54,12 @@ export async function measureRounds(specs: readonly CellSpec[], options: RoundsO
       ran.push(index);
       await runOnce(spec, collected[index]!, round, options);
     }
-    rounds.push({ order: ran, steal: stealShare(before, cpuTimes()) });
+    const after = readCpu();
+    rounds.push({
+      order: ran,
+      steal: stealShare(before.machine, after.machine),
+      others: othersShare(before, after),
+    });
   }
   const cells = specs.map((spec, i) => summarized(spec, collected[i]!, options));
   return { cells, rounds, ratios: ratios(cells, specs, options.seed), interrupted: stopped() };
@@ -60,7 +68,7 @@ export async function measureRounds(specs: readonly CellSpec[], options: RoundsO
 async function runOnce(spec: CellSpec, into: Collected, round: number, options: RoundsOptions): Promise<void> {
   const { signal, seed, cellMs, warmupMs } = options;
   try {
-    const time = { warmupMs, cellMs, slices: SLICES, seed: mixSeed(seed, round) >>> 0 || 1 };
+    const time = { practiceMs: PRACTICE_MS, warmupMs, cellMs, slices: SLICES, seed: mixSeed(seed, round) >>> 0 || 1 };
     const run = await spec.run(signal === undefined ? time : { ...time, signal });
     // Cut short: its time is not that of the others.
     if (signal?.aborted === true) return;

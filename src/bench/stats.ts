@@ -39,9 +39,7 @@ export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
 /** The median of values and its bootstrap interval; without values all members are NaN. The same seed gives the same interval. */
 export const estimate = (values: readonly number[], seed: number): Estimate => {
   const state: RandomState = { rng: mixSeed(seed, values.length) };
-  const scratch = new Float64Array(values.length);
-  const resample = (): number => resampledMedian(values, scratch, state);
-  return { median: median(values), ...intervalOf(resample, values.length), n: values.length };
+  return { median: median(values), ...intervalOf(resampler(values, state), values.length), n: values.length };
 };
 
 /**
@@ -50,10 +48,9 @@ export const estimate = (values: readonly number[], seed: number): Estimate => {
  */
 export function ratioOfMedians(a: readonly number[], b: readonly number[], seed: number): Estimate {
   const state: RandomState = { rng: mixSeed(seed, a.length, b.length) };
-  const [scratchA, scratchB] = [new Float64Array(a.length), new Float64Array(b.length)];
-  const resample = (): number => resampledMedian(b, scratchB, state) / resampledMedian(a, scratchA, state);
+  const [below, above] = [resampler(a, state), resampler(b, state)];
   const n = Math.min(a.length, b.length);
-  return { median: median(b) / median(a), ...intervalOf(resample, n), n };
+  return { median: median(b) / median(a), ...intervalOf(() => above() / below(), n), n };
 }
 
 /**
@@ -62,9 +59,32 @@ export function ratioOfMedians(a: readonly number[], b: readonly number[], seed:
 export const differs = ({ lo, hi, n }: Estimate): boolean | null =>
   n < MIN_ROUNDS || !Number.isFinite(lo) || !Number.isFinite(hi) ? null : lo > 1 || hi < 1;
 
-function resampledMedian(values: readonly number[], scratch: Float64Array, state: RandomState): number {
-  for (let i = 0; i < scratch.length; i++) scratch[i] = values[randomBelow(state, values.length)]!;
-  return medianOfSorted(scratch.sort());
+/**
+ * The median of as many values, drawn from them with repeats: how often each was drawn is counted, which takes a tenth of the time that
+ * sorting them would.
+ */
+function resampledMedian(sorted: Float64Array, counts: Uint32Array, state: RandomState): number {
+  const n = sorted.length;
+  counts.fill(0);
+  for (let i = 0; i < n; i++) counts[randomBelow(state, n)]!++;
+  const upper = n >> 1;
+  let at = 0;
+  let seen = counts[0]!;
+  if (n % 2 === 1) {
+    while (seen <= upper) seen += counts[++at]!;
+    return sorted[at]!;
+  }
+  while (seen < upper) seen += counts[++at]!;
+  const lower = sorted[at]!;
+  while (seen <= upper) seen += counts[++at]!;
+  return (lower + sorted[at]!) / 2;
+}
+
+/** Draws medians of resamples. */
+function resampler(values: readonly number[], state: RandomState): () => number {
+  const sorted = Float64Array.from(values).sort();
+  const counts = new Uint32Array(values.length);
+  return () => resampledMedian(sorted, counts, state);
 }
 
 /**

@@ -1,29 +1,13 @@
-import { LOCK_REFERENCE, LOCKS, type LockName } from './lock-plan.ts';
-import { runLockCell } from './lock-cell.ts';
+import type { SuiteOptions } from './defaults.ts';
 import { runLoadCell } from './load-cell.ts';
 import { type LoadConfig, type LoadRole, type Observing, unfit } from './load-plan.ts';
+import { runLockCell } from './lock-cell.ts';
+import { LOCK_REFERENCE, LOCKS, type LockName } from './lock-plan.ts';
 import { hasPeer } from './peers.ts';
 import { runPrimitiveCell } from './primitive-cell.ts';
 import { PRIMITIVE_REFERENCE, PRIMITIVES } from './primitives.ts';
-import type { Params, Suite } from './result.ts';
+import type { Params } from './result.ts';
 import { type CellSpec, cellId } from './run-types.ts';
-
-export const SUITES = ['primitives', 'locks', 'strategies'] as const satisfies readonly Suite[];
-
-/** Designs that are compared when none is asked for: one of each way to keep faults out, all of them correct. */
-export const DEFAULT_STRATEGIES = ['interval-notifier', 'context-count', 'range-pool', 'mmap-write', 'held-rwsem'];
-
-/** What to measure. */
-export interface SuiteOptions {
-  readonly suites: readonly Suite[];
-  readonly strategies: readonly string[];
-  /** Threads that contend for a lock, and that invalidate. */
-  readonly threads: readonly number[];
-  /** Fewer cells: the ends of each curve. */
-  readonly quick: boolean;
-  /** A part of the cells' ids; null: all. */
-  readonly filter: string | null;
-}
 
 export interface Suites {
   readonly cells: readonly CellSpec[];
@@ -44,7 +28,9 @@ export function benchCells(options: SuiteOptions): Suites {
   if (options.suites.includes('strategies')) cells.push(...strategyCells(options, notes));
   const { filter } = options;
   if (filter === null) return { cells, notes: [...new Set(notes)] };
-  const wanted = new Set(cells.filter(({ id }) => id.includes(filter)).flatMap(({ id, reference }) => [id, reference]));
+  const wanted = new Set(
+    cells.filter(({ id }) => filter.some((part) => id.includes(part))).flatMap(({ id, reference }) => [id, reference]),
+  );
   // A ratio needs its reference in the same rounds.
   return { cells: cells.filter(({ id }) => wanted.has(id)), notes: [...new Set(notes)] };
 }

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { compareRuns } from '../bench/compare.ts';
-import { benchEnvironment } from '../bench/environment.ts';
+import { DEFAULT_STRATEGIES, SUITES, type SuiteOptions } from '../bench/defaults.ts';
+import { type BenchEnvironment, benchEnvironment } from '../bench/environment.ts';
 import { type BenchResult, type Suite, validateBench } from '../bench/result.ts';
-import { benchCells, DEFAULT_STRATEGIES, SUITES, type SuiteOptions } from '../bench/suites.ts';
 import { comparisonLines } from '../report/bench-compare.ts';
+import { benchHtml } from '../report/bench-html.ts';
 import { benchCsv, benchMarkdown, legend, plainTables } from '../report/bench-table.ts';
-import { linkLatest, newRunDir, givenDir, writeAtomic } from '../results/store.ts';
+import { givenDir, linkLatest, newRunDir, type RunStatus, writeAtomic } from '../results/store.ts';
 import { formatDuration } from '../scenario/duration.ts';
 import { EXIT, type Issue, OdpError, systemReason } from '../scenario/errors.ts';
 import { MAX_SEED, selectStrategies } from '../scenario/resolve.ts';
@@ -16,11 +17,12 @@ import { didYouMean } from '../scenario/suggest.ts';
 import { STRATEGIES } from '../strategies/index.ts';
 import { duration, list, wholeIn } from './options.ts';
 import { commitOf, packageRoot, packageVersion } from './package-root.ts';
+import { chartLibrary } from './report.ts';
 import { exitCodeOfSignal, installSignals } from './signals.ts';
 import type { Terminal } from './terminal-io.ts';
 
 export interface BenchFlags {
-  readonly filter?: string;
+  readonly filter?: readonly string[];
   readonly rounds?: number;
   readonly duration?: number;
   readonly threads?: readonly number[];
@@ -38,20 +40,27 @@ export interface BenchFlags {
 const MAX_BENCH_THREADS = 64;
 const FULL = { rounds: 9, cellMs: 150, warmupMs: 50, threads: [1, 2, 4, 8, 16] };
 /** Six rounds are the fewest of which a difference can be told. */
-const QUICK = { rounds: 6, cellMs: 40, warmupMs: 20, threads: [1, 2, 4] };
+const QUICK = { rounds: 6, cellMs: 50, warmupMs: 50, threads: [1, 2, 4] };
 /** Of one cell, beside its time: threads that start, learn and end. */
-const OVERHEAD_MS = 200;
+const OVERHEAD_MS = 300;
 const HEARTBEAT_MS = 10_000;
+
+/** What stands between commas; spaces belong to it, so that `read=9 ` is not `read=99`. */
+const parts = (text: string): string[] => text.split(',').filter((part) => part !== '');
 
 export function addBenchOptions(command: Command): Command {
   return command
-    .option('--filter <text>', 'only cells whose name contains this, with their references')
+    .option('--filter <text,...>', 'only cells whose name contains one of these, with their references', parts)
     .option('--rounds <n>', `how often every cell runs (default: ${FULL.rounds})`, wholeIn(1, 10_000))
     .option('-d, --duration <time>', `time of one cell in one round (default: ${FULL.cellMs}ms)`, duration)
     .option('--threads <n,...>', `threads that contend (default: ${FULL.threads.join(',')})`, (text) =>
       list(text).map(wholeIn(1, MAX_BENCH_THREADS)),
     )
-    .option('-s, --strategy <names>', `strategies, or 'all'; the first is what the others are held against (default: ${DEFAULT_STRATEGIES.join(',')})`, list)
+    .option(
+      '-s, --strategy <names>',
+      `strategies, or 'all'; the first is what the others are held against (default: ${DEFAULT_STRATEGIES.join(',')})`,
+      list,
+    )
     .option('--quick', 'fewer cells, shorter: a first look')
     .option('--seed <n>', 'of the order of cells and of the intervals (default: random)', wholeIn(1, MAX_SEED))
     .option('--baseline <dir>', 'compare with the bench in this folder when done')
@@ -63,79 +72,148 @@ export function addBenchOptions(command: Command): Command {
 }
 
 /** `odptorture bench`: measures, writes the results folder, prints tables. Exits 0 unless a cell failed in every round, which is a crash. */
-export async function benchCommand(given: string, flags: BenchFlags, terminal: Terminal, argv: readonly string[]): Promise<number> {
-  const suites = suitesOf(given);
+export async function benchCommand(
+  given: string,
+  flags: BenchFlags,
+  terminal: Terminal,
+  argv: readonly string[],
+): Promise<number> {
+  const settings = settingsOf(given, flags);
   const baseline = flags.baseline === undefined ? null : readBench(resolve(terminal.cwd, flags.baseline));
-  const preset = flags.quick === true ? QUICK : FULL;
-  const rounds = flags.rounds ?? preset.rounds;
-  const cellMs = flags.duration ?? preset.cellMs;
-  const seed = flags.seed ?? randomInt(1, MAX_SEED);
-  const chosen: SuiteOptions = {
-    suites,
-    strategies: strategiesOf(flags.strategy),
-    threads: [...new Set(flags.threads ?? preset.threads)].sort((a, b) => a - b),
-    quick: flags.quick === true,
-    filter: flags.filter ?? null,
-  };
-  const { cells, notes } = benchCells(chosen);
+  // Loaded here: they bring the whole model with them, which other commands do without.
+  const [{ benchCells }, { measureRounds }] = await Promise.all([
+    import('../bench/suites.ts'),
+    import('../bench/run.ts'),
+  ]);
+  const { cells, notes } = benchCells(settings);
   if (cells.length === 0) throw nothingToMeasure(flags, notes);
-  const { measureRounds } = await import('../bench/run.ts');
-  const root = packageRoot();
-  const startedAt = new Date();
-  const store = { root: join(terminal.cwd, 'results'), group: 'bench', seed, startedAt };
-  const dir = flags.out === undefined ? newRunDir(store) : givenDir(resolve(terminal.cwd, flags.out));
-  const environment = benchEnvironment({ commit: commitOf(root), version: packageVersion(root) });
-  const command = ['odptorture', ...argv].join(' ');
-  const writeRun = (status: string): void =>
-    writeAtomic(join(dir, 'run.json'), json({ status, command, seed, startedAt: startedAt.toISOString(), pid: process.pid, environment }));
-  writeRun('running');
-  if (flags.out === undefined) linkLatest(dir, { log: (_level, message) => terminal.err(message) });
-  const say = progressLine(terminal, flags);
-  const about = rounds * cells.length * (cellMs + preset.warmupMs + OVERHEAD_MS);
-  say.note(`bench seed=${seed} cells=${cells.length} rounds=${rounds} about ${formatDuration(Math.ceil(about / 1000) * 1000)} results=${dir}`);
-  for (const note of notes) say.note(note);
+  const bench = openBench(settings, flags, terminal, argv);
+  const progress = progressLine(terminal, flags);
+  const about = settings.rounds * cells.length * (settings.cellMs + settings.warmupMs + OVERHEAD_MS);
+  progress.note(
+    `bench seed=${settings.seed} cells=${cells.length} rounds=${settings.rounds} about ${formatDuration(Math.ceil(about / 1000) * 1000)} results=${bench.dir}`,
+  );
+  for (const note of notes) progress.note(note);
   const signals = installSignals(terminal.err);
   try {
     const measured = await measureRounds(cells, {
-      seed,
-      rounds,
-      cellMs,
-      warmupMs: preset.warmupMs,
-      cores: environment.cores,
+      ...settings,
+      cores: bench.environment.cores,
       signal: signals.signal,
-      progress: say.progress,
+      progress: progress.cell,
     });
-    const result = validateBench({
-      schemaVersion: 1,
-      runId: basename(dir),
-      seed,
-      startedAt: startedAt.toISOString(),
-      durationMs: Date.now() - startedAt.getTime(),
-      command,
-      options: { suites, rounds, cellMs, warmupMs: preset.warmupMs, quick: chosen.quick, filter: chosen.filter },
-      environment,
-      notes,
-      ...measured,
-    } satisfies BenchResult);
-    writeAtomic(join(dir, 'bench.json'), json(result));
-    writeAtomic(join(dir, 'bench.csv'), benchCsv(result));
-    writeAtomic(join(dir, 'bench.md'), benchMarkdown(result));
-    writeRun(result.interrupted ? 'interrupted' : 'finished');
-    print(result, flags, terminal, dir, baseline);
+    const result = benchResult(settings, bench, { ...measured, notes });
+    bench.write(result);
+    print(result, flags, terminal, bench.dir, baseline);
     const stoppedBy = signals.received();
     if (stoppedBy !== null) return exitCodeOfSignal(stoppedBy);
     return result.cells.some((cell) => cell.rounds.length === 0) ? EXIT.crash : EXIT.ok;
   } catch (error) {
-    try {
-      writeRun('failed');
-    } catch {
-      // The disk is what failed; the error says it.
-    }
+    bench.failed();
     throw error;
   } finally {
     signals.dispose();
   }
 }
+
+/** Flags over the defaults. */
+interface Settings extends SuiteOptions {
+  readonly seed: number;
+  readonly rounds: number;
+  readonly cellMs: number;
+  readonly warmupMs: number;
+}
+
+function settingsOf(given: string, flags: BenchFlags): Settings {
+  const preset = flags.quick === true ? QUICK : FULL;
+  return {
+    suites: suitesOf(given),
+    strategies: strategiesOf(flags.strategy),
+    threads: [...new Set(flags.threads ?? preset.threads)].sort((a, b) => a - b),
+    quick: flags.quick === true,
+    filter: flags.filter ?? null,
+    seed: flags.seed ?? randomInt(1, MAX_SEED),
+    rounds: flags.rounds ?? preset.rounds,
+    cellMs: flags.duration ?? preset.cellMs,
+    warmupMs: preset.warmupMs,
+  };
+}
+
+/** A bench that has begun, and its folder. */
+interface OpenBench {
+  readonly dir: string;
+  readonly startedAt: Date;
+  readonly command: string;
+  readonly environment: BenchEnvironment;
+  write(result: BenchResult): void;
+  /** The folder must not look like one of a bench that still runs. */
+  failed(): void;
+}
+
+function openBench({ seed }: Settings, flags: BenchFlags, terminal: Terminal, argv: readonly string[]): OpenBench {
+  const root = packageRoot();
+  const startedAt = new Date();
+  const store = { root: join(terminal.cwd, 'results'), group: 'bench', seed, startedAt };
+  const dir = flags.out === undefined ? newRunDir(store) : givenDir(resolve(terminal.cwd, flags.out));
+  const environment = benchEnvironment({ commit: commitOf(root), version: packageVersion(root) });
+  const command = ['odptorture', ...withoutFolders(argv)].join(' ');
+  const config = { command, seed, startedAt: startedAt.toISOString(), pid: process.pid, environment };
+  const writeRun = (status: RunStatus): void => writeAtomic(join(dir, 'run.json'), json({ status, ...config }));
+  writeRun('running');
+  if (flags.out === undefined) linkLatest(dir, { log: (_level, message) => terminal.err(message) });
+  return {
+    dir,
+    startedAt,
+    command,
+    environment,
+    write(result) {
+      writeAtomic(join(dir, 'bench.json'), json(result));
+      writeAtomic(join(dir, 'bench.csv'), benchCsv(result));
+      writeAtomic(join(dir, 'bench.md'), benchMarkdown(result));
+      writeAtomic(join(dir, 'report.html'), benchHtml(result, chartLibrary()));
+      writeRun(result.interrupted ? 'interrupted' : 'finished');
+    },
+    failed() {
+      try {
+        writeRun('failed');
+      } catch {
+        // The disk is what failed; the error says it.
+      }
+    },
+  };
+}
+
+/** The command line as somebody else would give it: where its results went is nobody's business. */
+function withoutFolders(argv: readonly string[]): string[] {
+  const named = ['-o', '--out', '--baseline'];
+  return argv.filter(
+    (word, i) => !named.includes(word) && !named.includes(argv[i - 1] ?? '') && !/^--(out|baseline)=/.test(word),
+  );
+}
+
+const benchResult = (
+  settings: Settings,
+  { dir, startedAt, command, environment }: OpenBench,
+  measured: Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'interrupted' | 'notes'>,
+): BenchResult =>
+  validateBench({
+    schemaVersion: 1,
+    runId: basename(dir),
+    seed: settings.seed,
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    command,
+    options: {
+      suites: settings.suites,
+      rounds: settings.rounds,
+      cellMs: settings.cellMs,
+      warmupMs: settings.warmupMs,
+      quick: settings.quick,
+      filter: settings.filter?.join(',') ?? null,
+    },
+    environment,
+    ...measured,
+  } satisfies BenchResult);
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
@@ -143,7 +221,10 @@ function suitesOf(given: string): readonly Suite[] {
   if (given === 'all') return SUITES;
   const suite = SUITES.find((one) => one === given);
   if (suite !== undefined) return [suite];
-  throw new OdpError({ code: 'ODP_E_USAGE', message: `no bench '${given}'${didYouMean(given, [...SUITES, 'all'])}; there are ${SUITES.join(', ')} and all` });
+  throw new OdpError({
+    code: 'ODP_E_USAGE',
+    message: `no bench '${given}'${didYouMean(given, [...SUITES, 'all'])}; there are ${SUITES.join(', ')} and all`,
+  });
 }
 
 function strategiesOf(given: readonly string[] | undefined): string[] {
@@ -152,12 +233,15 @@ function strategiesOf(given: readonly string[] | undefined): string[] {
   if (issues.length > 0) throw new OdpError(issues);
   const variant = strategies.find(({ name }) => !STRATEGIES.some((design) => design.name === name));
   if (variant !== undefined)
-    throw new OdpError({ code: 'ODP_E_STRATEGY_UNKNOWN', message: `'${variant.name}' is a known bug; a bench measures designs` });
+    throw new OdpError({
+      code: 'ODP_E_STRATEGY_UNKNOWN',
+      message: `'${variant.name}' is a known bug; a bench measures designs`,
+    });
   return strategies.map(({ name }) => name);
 }
 
 function nothingToMeasure({ filter }: BenchFlags, notes: readonly string[]): OdpError {
-  const why = notes.length > 0 ? notes[0]! : `no cell's name contains '${filter}'`;
+  const why = filter === undefined ? notes[0] : `no cell's name contains '${filter.join("' or '")}'`;
   return new OdpError({ code: 'ODP_E_USAGE', message: `nothing to measure: ${why}` });
 }
 
@@ -167,14 +251,15 @@ export function readBench(path: string): BenchResult {
   try {
     return validateBench(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === undefined ? 'it is no bench.json of this version' : systemReason(error);
+    const reason =
+      (error as NodeJS.ErrnoException).code === undefined ? 'it is no bench.json of this version' : systemReason(error);
     throw new OdpError({ code: 'ODP_E_USAGE', message: `cannot read a bench: ${reason}`, at: file }, { cause: error });
   }
 }
 
 interface Progress {
   note(line: string): void;
-  readonly progress: (done: number, total: number, id: string) => void;
+  readonly cell: (done: number, total: number, id: string) => void;
 }
 
 /** On a terminal one line that is written over, elsewhere a line now and then. */
@@ -186,11 +271,13 @@ function progressLine(terminal: Terminal, flags: BenchFlags): Progress {
     note: (line) => {
       if (flags.quiet !== true) terminal.err(`odptorture: ${line}`);
     },
-    progress(done, total, id) {
+    cell(done, total, id) {
       if (!on) return;
       const line = `${done}/${total} ${id}`;
       if (live) {
-        terminal.stderr.write(`\r\u001b[K${line.slice(0, terminal.width - 1)}${done + 1 === total ? '\r\u001b[K' : ''}`);
+        terminal.stderr.write(
+          `\r\u001b[K${line.slice(0, terminal.width - 1)}${done + 1 === total ? '\r\u001b[K' : ''}`,
+        );
         return;
       }
       const now = performance.now();
@@ -201,7 +288,13 @@ function progressLine(terminal: Terminal, flags: BenchFlags): Progress {
   };
 }
 
-function print(result: BenchResult, flags: BenchFlags, terminal: Terminal, dir: string, baseline: BenchResult | null): void {
+function print(
+  result: BenchResult,
+  flags: BenchFlags,
+  terminal: Terminal,
+  dir: string,
+  baseline: BenchResult | null,
+): void {
   const comparison =
     baseline === null ? [] : comparisonLines(compareRuns(baseline, result), ['baseline', 'this run'], false);
   if (flags.json === true || flags.markdown === true) {

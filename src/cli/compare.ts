@@ -17,7 +17,11 @@ export interface CompareFlags {
 
 export function addCompareOptions(command: Command): Command {
   return command
-    .option('-s, --strategy <a,b>', 'with one run: two strategies, locks or operations of it, the second to the first', list)
+    .option(
+      '-s, --strategy <a,b>',
+      'with one run: two strategies, locks or operations of it, the second to the first',
+      list,
+    )
     .option('--all', 'also what does not differ')
     .option('--json', 'as JSON');
 }
@@ -26,8 +30,7 @@ export function addCompareOptions(command: Command): Command {
 export function compareCommand(a: string, b: string | undefined, flags: CompareFlags, terminal: Terminal): number {
   const runA = readBench(resolve(terminal.cwd, a));
   const { strategy } = flags;
-  if ((b === undefined) === (strategy === undefined))
-    throw usage('give two runs, or one run and --strategy a,b');
+  if ((b === undefined) === (strategy === undefined)) throw usage('give two runs, or one run and --strategy a,b');
   const names: [string, string] = strategy === undefined ? ['A', 'B'] : subjectsOf(runA, strategy);
   const comparison: Comparison =
     b === undefined ? compareSubjects(runA, ...names) : compareRuns(runA, readBench(resolve(terminal.cwd, b)));

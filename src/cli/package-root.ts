@@ -64,9 +64,7 @@ export const shippedCampaigns = (root: string): { readonly name: string; readonl
 /** The file of a scenario given by name or by path. What looks like a path is one, though it may not exist. */
 export function findScenario(root: string, cwd: string, given: string): string {
   const known = shippedScenarios(root);
-  const shipped = known.find(
-    ({ name, folder }) => name === given || (folder !== '' && `${folder}/${name}` === given),
-  );
+  const shipped = known.find(({ name, folder }) => name === given || (folder !== '' && `${folder}/${name}` === given));
   if (shipped !== undefined) return shipped.file;
   const path = resolve(cwd, given);
   if (/\.ya?ml$/.test(given) || /[\\/]/.test(given) || (existsSync(path) && statSync(path).isFile())) return path;

@@ -109,7 +109,9 @@ function createProgram(terminal: Terminal, argv: readonly string[], done: (exitC
       done(await benchCommand(suite ?? 'all', command.opts<BenchFlags>(), terminal, argv));
     });
   addCompareOptions(program.command('compare <run> [other]'))
-    .description('two benches cell by cell, or two strategies of one; tells differences only where the interval excludes 1')
+    .description(
+      'two benches cell by cell, or two strategies of one; tells differences only where the interval excludes 1',
+    )
     .action((run: string, other: string | undefined, _flags: CompareFlags, command: Command) => {
       environment(command);
       done(compareCommand(run, other, command.opts<CompareFlags>(), terminal));
@@ -133,7 +135,7 @@ function createProgram(terminal: Terminal, argv: readonly string[], done: (exitC
     });
   program
     .command('schema <name>')
-    .description('print a JSON Schema: scenario, campaign, summary, soak, cells, races, series or explore')
+    .description('print a JSON Schema: scenario, campaign, summary, soak, cells, races, series, explore or bench')
     .action((name: string) => done(schemaCommand(name, terminal)));
   program
     .command('doctor')

@@ -105,7 +105,7 @@ function alive(pid: number): boolean {
   }
 }
 
-function chartLibrary(): ChartLibrary {
+export function chartLibrary(): ChartLibrary {
   const { resolve: find } = createRequire(import.meta.url);
   const file = (name: string): string => readFileSync(find(`uplot/dist/${name}`), 'utf8');
   return { script: file('uPlot.iife.min.js'), style: file('uPlot.min.css') };

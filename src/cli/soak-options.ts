@@ -61,7 +61,8 @@ function weighted(text: string): Weighted[] {
     const match = /^(.+)=(\d+(?:\.\d+)?)$/.exec(word);
     if (match === null) return { name: word, weight: 1 };
     const weight = Number(match[2]);
-    if (!(weight > 0 && weight <= 1000)) throw new InvalidArgumentError(`'${word}': a weight is above 0, and at most 1000.`);
+    if (!(weight > 0 && weight <= 1000))
+      throw new InvalidArgumentError(`'${word}': a weight is above 0, and at most 1000.`);
     return { name: match[1]!, weight };
   });
 }
@@ -83,10 +84,22 @@ function timeOfDay(text: string): TimeOfDay {
 
 export function addSoakOptions(command: Command): Command {
   return command
-    .option('--scenario <names>', 'scenarios in place of a campaign, each with a weight if wanted: seed=3,mixed', weighted)
+    .option(
+      '--scenario <names>',
+      'scenarios in place of a campaign, each with a weight if wanted: seed=3,mixed',
+      weighted,
+    )
     .option('-s, --strategy <names>', 'strategies in place of a campaign, weights as above', weighted)
-    .option('-d, --duration <time>', "length of the soak, all sessions together (default: the campaign's, 8h)", duration)
-    .option('--until <condition>', 'end when violations=N, exposures=N, exposures.<name>=N, cells=N or rotations=N', until)
+    .option(
+      '-d, --duration <time>',
+      "length of the soak, all sessions together (default: the campaign's, 8h)",
+      duration,
+    )
+    .option(
+      '--until <condition>',
+      'end when violations=N, exposures=N, exposures.<name>=N, cells=N or rotations=N',
+      until,
+    )
     .option('--stop-at <time>', 'end at the next 07:00 of the local clock', timeOfDay)
     .option('--cell <time>', "length of a load cell (default: the campaign's, 10s)", duration)
     .option('--seed <n>', 'seed of the campaign (default: random)', wholeIn(1, MAX_SEED))
@@ -97,7 +110,11 @@ export function addSoakOptions(command: Command): Command {
     .option('--max-memory <size>', 'end when the process stays larger than this (default: 4GiB)', bytes)
     .option('--max-log <size>', 'size of odptorture.log (default: 16MiB)', bytes)
     .option('--expect', 'judge by expectations: only violations that a design is not known for are failures')
-    .option('--threshold <limit>', "a limit for each cell, as in 'fault_latency_ns:p99<50us'; may be repeated", thresholds)
+    .option(
+      '--threshold <limit>',
+      "a limit for each cell, as in 'fault_latency_ns:p99<50us'; may be repeated",
+      thresholds,
+    )
     .option('-o, --out <dir>', 'write results to this folder instead of results/soak/<time>-<seed>')
     .option('--json', 'print summary.json to stdout and nothing else')
     .option('-q, --quiet', 'print only the closing line')

@@ -29,6 +29,7 @@ const runSchema = z.looseObject({
   campaign: z.object({ name: z.string(), file: z.string(), isFile: z.boolean(), cwd: z.string() }),
   settings: settingsSchema,
   limits: z.object({ durationMs: z.number().nullable(), until: z.array(z.string()) }),
+  environment: z.looseObject({ node: z.string(), commit: z.string().nullable(), version: z.string() }),
   inputs: z.array(z.object({ path: z.string(), copy: z.string(), sha256: z.string() })),
 });
 export type SoakRun = z.output<typeof runSchema>;
@@ -76,7 +77,9 @@ function readText(file: string): string {
 export function checkUnchanged({ dir, run }: Earlier, show: (line: string) => void): void {
   const { campaign } = run;
   const all = [
-    ...(campaign.isFile ? [{ path: campaign.file, copy: CAMPAIGN_COPY, sha256: sha256(readText(join(dir, CAMPAIGN_COPY))) }] : []),
+    ...(campaign.isFile
+      ? [{ path: campaign.file, copy: CAMPAIGN_COPY, sha256: sha256(readText(join(dir, CAMPAIGN_COPY))) }]
+      : []),
     ...run.inputs,
   ];
   for (const { path, copy, sha256: before } of all) {
@@ -85,6 +88,14 @@ export function checkUnchanged({ dir, run }: Earlier, show: (line: string) => vo
     for (const line of [`--- ${copy}`, `+++ ${path}`, ...lineDiff(readText(join(dir, copy)), now)]) show(line);
     throw refusal(path, 'it has changed since the soak began, see above; put it back, or begin a new soak');
   }
+}
+
+/** What is not refused but must be known: other code may count in another way. */
+export function changedEnvironment({ run }: Earlier, now: SoakRun['environment']): string[] {
+  const names = ['version', 'commit', 'node'] as const;
+  return names
+    .filter((name) => run.environment[name] !== now[name])
+    .map((name) => `${name} was ${run.environment[name]} when the soak was last begun, and is ${now[name]} now`);
 }
 
 /** Throws `ODP_E_RESUME` when a flag asks for other cells than the soak's. */
@@ -96,11 +107,19 @@ export function checkSameCells(given: string | undefined, flags: SoakFlags, { ru
     ['--seed', flags.seed, settings.seed, String],
     ['--cell', flags.cell, settings.cellMs, (ms: number) => formatDuration(ms)],
     ['--repeat-each', flags.repeatEach, settings.repeatEach, String],
-    ['--threshold', flags.threshold?.map(({ text }) => text).join(', '), settings.thresholds?.join(', ') ?? null, String],
+    [
+      '--threshold',
+      flags.threshold?.map(({ text }) => text).join(', '),
+      settings.thresholds?.join(', ') ?? null,
+      String,
+    ],
   ];
   for (const [name, now, before, show] of differing)
     if (now !== undefined && now !== before)
-      throw refusal(dir, `${name} was ${before === null ? 'not given' : show(before as never)}, and is ${show(now as never)} now`);
+      throw refusal(
+        dir,
+        `${name} was ${before === null ? 'not given' : show(before as never)}, and is ${show(now as never)} now`,
+      );
 }
 
 export interface Limits {
@@ -136,7 +155,6 @@ export function failedCells({ dir, run }: Earlier): { entry: string; seed: numbe
     if (!line.canary && (bad || line.fault !== undefined))
       failed.set(`${line.entry} ${line.seed}`, { entry: line.entry, seed: line.seed });
   }
-  if (failed.size === 0)
-    throw new OdpError({ code: 'ODP_E_USAGE', message: 'no cell failed there', at: dir });
+  if (failed.size === 0) throw new OdpError({ code: 'ODP_E_USAGE', message: 'no cell failed there', at: dir });
   return [...failed.values()];
 }

@@ -47,7 +47,8 @@ export function summarizeSoak(checkpoint: SoakCheckpoint, context: SummaryContex
     judgedBy,
     why: [...why],
     // An interrupted soak says so, whatever it found: it did not do what was asked.
-    exitCode: interruptedBy ?? (exitCode === EXIT.violation || exitCode === EXIT.crash ? exitCode : (unsaved ?? exitCode)),
+    exitCode:
+      interruptedBy ?? (exitCode === EXIT.violation || exitCode === EXIT.crash ? exitCode : (unsaved ?? exitCode)),
     interrupted: interruptedBy !== null,
     reason: last?.reason ?? '',
     environment,

@@ -2,12 +2,14 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { timeline } from '../report/timeline.ts';
+import { createDumpKeeper } from '../results/arena-dump.ts';
 import { readSoakCheckpoint } from '../results/checkpoint.ts';
 import { makeFolders } from '../results/folder.ts';
-import { lockFolder } from '../results/lock-file.ts';
+import { type FolderLock, lockFolder } from '../results/lock-file.ts';
 import { SOAK_FILES, type SoakCheckpoint, type SoakSummary } from '../results/soak-types.ts';
 import { givenDir, linkLatest, newRunDir, outputError } from '../results/store.ts';
 import { EXIT, OdpError, systemReason } from '../scenario/errors.ts';
+import type { CellPlan } from '../scenario/plan.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { type Campaign, loadCampaign, parseCampaign } from '../soak/campaign.ts';
@@ -17,13 +19,14 @@ import { createRotations } from '../soak/rotation.ts';
 import { type CellRunner, type Clock, createSoak, type EndReason, type Soak } from '../soak/soak.ts';
 import { nextOccurrence, parseUntil, type Until } from '../soak/until.ts';
 import { chooseStrategies } from './choose-strategies.ts';
-import { findScenario, packageRoot, packageVersion, commitOf, shippedCampaigns } from './package-root.ts';
+import { commitOf, findScenario, packageRoot, packageVersion, shippedCampaigns } from './package-root.ts';
 import { environmentOf } from './run-environment.ts';
 import { exitCodeOfSignal, installSignals, type Signals } from './signals.ts';
 import type { SoakFlags, Weighted } from './soak-options.ts';
 import { createSoakView, reportSoak } from './soak-report.ts';
 import {
   CAMPAIGN_COPY,
+  changedEnvironment,
   checkSameCells,
   checkUnchanged,
   type Earlier,
@@ -40,9 +43,11 @@ import type { Terminal } from './terminal-io.ts';
 
 /** What is given from outside, so that tests can do without threads and let clocks jump. */
 export interface SoakMeans {
-  readonly runner: () => Promise<CellRunner & { arenaWords(plan: import('../scenario/plan.ts').CellPlan): number }>;
+  readonly runner: () => Promise<CellRunner & { arenaWords(plan: CellPlan): number }>;
   readonly clock: Clock;
   readonly maxRaceBytes?: number;
+  /** How long the last cell may take to end after a signal, milliseconds. */
+  readonly graceMs?: number;
 }
 
 const MIB = 2 ** 20;
@@ -85,7 +90,7 @@ export async function soakCommand(
   const notes: string[] = [];
   const lock = lockFolder(join(dir, SOAK_FILES.lock), (note) => notes.push(note));
   try {
-    return await runLocked(prepared, dir, notes, flags, terminal, { ...means, runner: async () => runner }, root);
+    return await runLocked(prepared, dir, lock, notes, flags, terminal, { ...means, runner: async () => runner }, root);
   } finally {
     lock.release();
   }
@@ -93,7 +98,12 @@ export async function soakCommand(
 
 function newDir(flags: SoakFlags, terminal: Terminal, seed: number, clock: Clock): string {
   if (flags.out !== undefined) return givenDir(resolve(terminal.cwd, flags.out));
-  const dir = newRunDir({ root: join(terminal.cwd, 'results'), group: 'soak', seed, startedAt: new Date(clock.wall()) });
+  const dir = newRunDir({
+    root: join(terminal.cwd, 'results'),
+    group: 'soak',
+    seed,
+    startedAt: new Date(clock.wall()),
+  });
   linkLatest(dir, { log: (_level, message) => terminal.err(`odptorture: ${message}`) });
   return dir;
 }
@@ -106,7 +116,10 @@ async function prepareNew(
 ): Promise<Prepared> {
   const source = flags.lastFailed === true ? readEarlier(flags.resume ?? 'results/soak/latest', terminal.cwd) : null;
   if (source !== null && (given !== undefined || flags.scenario !== undefined || flags.strategy !== undefined))
-    throw new OdpError({ code: 'ODP_E_USAGE', message: '--last-failed takes its cells from that soak; leave out all names' });
+    throw new OdpError({
+      code: 'ODP_E_USAGE',
+      message: '--last-failed takes its cells from that soak; leave out all names',
+    });
   const { campaign, isFile } =
     source === null
       ? campaignOf(given, flags, terminal, root)
@@ -150,7 +163,15 @@ async function prepareResume(
   const limits = limitsOfResume(flags, earlier, readSoakCheckpoint(earlier.dir));
   const { campaign, run } = earlier;
   const resolved = await entriesOf(campaign, run.settings, run.campaign.cwd, root);
-  return { campaign, isFile: run.campaign.isFile, cwd: run.campaign.cwd, settings: run.settings, limits, resolved, earlier };
+  return {
+    campaign,
+    isFile: run.campaign.isFile,
+    cwd: run.campaign.cwd,
+    settings: run.settings,
+    limits,
+    resolved,
+    earlier,
+  };
 }
 
 /** The campaign that is named, or one of the scenarios and strategies that are. */
@@ -164,7 +185,10 @@ function campaignOf(
   if (scenario === undefined && strategy === undefined)
     return { campaign: loadCampaign(findCampaign(root, terminal.cwd, given ?? DEFAULT_CAMPAIGN)), isFile: true };
   if (given !== undefined)
-    throw new OdpError({ code: 'ODP_E_USAGE', message: 'a campaign names its cells itself; leave it out, or --scenario and --strategy' });
+    throw new OdpError({
+      code: 'ODP_E_USAGE',
+      message: 'a campaign names its cells itself; leave it out, or --scenario and --strategy',
+    });
   const base = loadCampaign(findCampaign(root, terminal.cwd, DEFAULT_CAMPAIGN));
   const once = (names: readonly string[]): Weighted[] => names.map((name) => ({ name, weight: 1 }));
   const [first] = base.cells;
@@ -175,7 +199,11 @@ function campaignOf(
       weight: s.weight * t.weight,
     })),
   );
-  const text = JSON.stringify({ kind: 'campaign', name: 'flags', description: 'From the command line.', cells }, null, 2);
+  const text = JSON.stringify(
+    { kind: 'campaign', name: 'flags', description: 'From the command line.', cells },
+    null,
+    2,
+  );
   return { campaign: parseCampaign(text, 'command-line'), isFile: false };
 }
 
@@ -184,7 +212,10 @@ function findCampaign(root: string, cwd: string, given: string): string {
   const shipped = known.find(({ name }) => name === given);
   if (shipped !== undefined) return shipped.file;
   if (/\.ya?ml$/.test(given) || /[\\/]/.test(given)) return resolve(cwd, given);
-  const hint = didYouMean(given, known.map(({ name }) => name));
+  const hint = didYouMean(
+    given,
+    known.map(({ name }) => name),
+  );
   throw new OdpError({ code: 'ODP_E_CAMPAIGN_UNKNOWN', message: `no campaign '${given}'${hint}` });
 }
 
@@ -214,6 +245,7 @@ function checkArenas({ entries }: Resolved, runner: Awaited<ReturnType<SoakMeans
 async function runLocked(
   prepared: Prepared,
   dir: string,
+  lock: FolderLock,
   notes: readonly string[],
   flags: SoakFlags,
   terminal: Terminal,
@@ -229,8 +261,10 @@ async function runLocked(
     dir,
     from,
     maxLogBytes: flags.maxLog ?? MAX_LOG,
+    isHeld: lock.isHeld,
     ...(means.maxRaceBytes === undefined ? {} : { maxRaceBytes: means.maxRaceBytes }),
-    onLost: (reason) => terminal.err(`ODP_E_LOG_LOST: a record could not be written: ${reason}; lost records are counted`),
+    onLost: (reason) =>
+      terminal.err(`ODP_E_LOG_LOST: a record could not be written: ${reason}; lost records are counted`),
   });
   const writeRun = (status: string, more: Readonly<Record<string, unknown>> = {}): void =>
     journal.writeWhole(SOAK_FILES.run, `${JSON.stringify({ status, ...runJson, ...more }, null, 2)}\n`);
@@ -243,6 +277,10 @@ async function runLocked(
     if (earlier === null) copyInputs(journal, prepared);
     writeRun('running');
     for (const line of notes) journal.log('warn', line);
+    for (const line of earlier === null ? [] : changedEnvironment(earlier, environment)) {
+      journal.log('warn', line);
+      terminal.err(`odptorture: ${line}`);
+    }
     soak = createSoak({
       plan: {
         campaign: campaign.name,
@@ -251,19 +289,22 @@ async function runLocked(
         rotations: createRotations(resolved.entries, settings.seed, settings.repeatEach),
         durationMs: limits.durationMs,
         until: limits.until,
-        stopAt: flags.stopAt === undefined ? null : nextOccurrence(flags.stopAt, new Date(means.clock.wall())).getTime(),
+        stopAt:
+          flags.stopAt === undefined ? null : nextOccurrence(flags.stopAt, new Date(means.clock.wall())).getTime(),
         budget: {
           diskBytes: flags.maxDisk ?? MAX_DISK,
           memoryMb: flags.maxMemory === undefined ? MAX_MEMORY_MB : flags.maxMemory / MIB,
         },
       },
       journal,
+      dumps: createDumpKeeper({ version: environment.version, log: journal.log }),
       runner,
       clock: means.clock,
       stop: signals.signal,
       view,
       from,
       draw: (record) => `${timeline(record).join('\n')}\n`,
+      ...(means.graceMs === undefined ? {} : { graceMs: means.graceMs }),
     });
     // Node's own use of this signal, its debugger, is given up for as long as a soak runs.
     process.on('SIGUSR1', onSnapshot);
@@ -340,7 +381,11 @@ function copyInputs(journal: Journal, { campaign, resolved }: Prepared): void {
 
 const copyName = (i: number, path: string): string => `${INPUTS}/${i}-${basename(path)}`;
 
-function runRecord(prepared: Prepared, flags: SoakFlags, environment: SoakSummary['environment']): Record<string, unknown> {
+function runRecord(
+  prepared: Prepared,
+  flags: SoakFlags,
+  environment: SoakSummary['environment'],
+): Record<string, unknown> {
   const { campaign, isFile, cwd, settings, limits, resolved } = prepared;
   const { until: _, threshold: __, ...plain } = flags;
   return {

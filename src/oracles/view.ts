@@ -22,8 +22,6 @@ export const VIOLATION = defineStruct('violation', {
   oracle: 1,
   nth: 1,
   tid: 1,
-  /** The last step of the protocol that the thread had passed. */
-  point: 1,
   time: 2,
   umem: 1,
   key: 1,
@@ -53,6 +51,8 @@ export const VIOLATION = defineStruct('violation', {
    * each slot a tid and the pool.
    */
   held: HELD_KEPT * 2,
+  /** The last step of the protocol that the thread had passed. */
+  point: 1,
 });
 export const VIOLATION_STATE = { free: 0, writing: 1, ready: 2 } as const;
 

@@ -49,7 +49,7 @@ function collect(path: string, cwd: string, depth: number, found: Map<string, Ru
   if (!existsSync(path) || !statSync(path).isDirectory()) return;
   const dir = realpathSync(path);
   if (existsSync(join(dir, SOAK_FILES.run))) {
-    if (!found.has(dir)) found.set(dir, { dir, name: relative(realpathSync(cwd), dir) || '.', kind: kindOf(dir) });
+    if (!found.has(dir)) found.set(dir, { dir, name: nameOf(dir, cwd), kind: kindOf(dir) });
     return;
   }
   if (depth >= MAX_DEPTH) return;
@@ -59,9 +59,15 @@ function collect(path: string, cwd: string, depth: number, found: Map<string, Ru
   }
 }
 
+function nameOf(dir: string, cwd: string): string {
+  const below = relative(realpathSync(cwd), dir);
+  return below.startsWith('..') ? dir : below || '.';
+}
+
 function kindOf(dir: string): RunFolder['kind'] {
-  if (existsSync(join(dir, SOAK_FILES.cells)) || existsSync(join(dir, SOAK_FILES.checkpoint))) return 'soak';
-  return commandOf(dir) === 'explore' ? 'explore' : 'run';
+  const command = commandOf(dir);
+  if (command === 'soak' || command === 'explore') return command;
+  return command === undefined && existsSync(join(dir, SOAK_FILES.cells)) ? 'soak' : 'run';
 }
 
 function commandOf(dir: string): unknown {

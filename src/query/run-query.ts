@@ -118,6 +118,7 @@ function mapValue(value: unknown): unknown {
 function plainValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (value instanceof Date) return value.toISOString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   if (Array.isArray(value)) return value.map(plainValue);
   if (value !== null && typeof value === 'object')
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plainValue(member)]));

@@ -133,6 +133,7 @@ const RUN = {
 };
 /** Of a run, a soak and an exploration alike. */
 const SUMMARY = {
+  startedAt: 'VARCHAR',
   verdict: 'VARCHAR',
   exitCode: 'INTEGER',
   durationMs: 'DOUBLE',

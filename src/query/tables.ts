@@ -51,7 +51,7 @@ export const TABLES: readonly TableSpec[] = [
       ['command', 'VARCHAR', 's.command', 'run, matrix, soak, explore'],
       ['status', 'VARCHAR', 's.status', 'running (or killed), finished, interrupted, failed'],
       ['seed', 'BIGINT', 's.seed', 'seed'],
-      ['started_at', 'TIMESTAMP', timestamp('s."startedAt"'), 'UTC'],
+      ['started_at', 'TIMESTAMP', timestamp('coalesce(s."startedAt", e."startedAt")'), 'UTC'],
       ['duration_ms', 'DOUBLE', 'coalesce(e."durationMs", e."elapsedMs")', 'of a soak: time in which cells ran, ms'],
       ['verdict', 'VARCHAR', 'e.verdict', 'NULL: it has not ended'],
       ['exit_code', 'INTEGER', 'e."exitCode"', 'NULL: it has not ended'],

@@ -1,7 +1,8 @@
 import { grouped, short } from './format.ts';
 import { escaped } from './html-escape.ts';
+import { lockdepReport } from './lockdep.ts';
 import type { SignatureRow } from './soak-model.ts';
-import { clockWords, countWords, expectationWords, timeWords } from './soak-words.ts';
+import { clockWords, countWords, expectationWords, placeWords, timeWords } from './soak-words.ts';
 import { factWords, type TimelineLayout, timelineLayout } from './timeline.ts';
 
 /** Timelines drawn in a page, and rows of each: what keeps it small whatever was found. */
@@ -41,7 +42,7 @@ function signatureHtml(row: SignatureRow, n: number): string {
     cell('num', '', String(n)),
     cell('oracle', '', row.oracle),
     cell('strategy', '', row.strategy),
-    cell('at', '', `${row.role} at ${row.point}`),
+    cell('at', '', placeWords(row)),
     cell('r', 'count', countWords(row)),
     cell('r', 'an hour', row.atLeast ? '-' : short(row.perHour)),
     cell('r', 'first', timeWords(row.first.t)),
@@ -80,13 +81,21 @@ function timelineHtml(row: SignatureRow, record: NonNullable<SignatureRow['recor
   const layout = timelineLayout(record, COLUMNS, ROWS_DRAWN);
   const title = `${record.oracle} in ${record.scenario} ${record.strategy} seed=${record.seed}, noticed by ${record.thread.name} at ${record.atMs.toFixed(3)} ms of its cell`;
   const facts = factWords(record).join(' ');
+  const lockdep = lockdepReport(record);
   return `<p><strong>${escaped(record.detail)}</strong></p>
 <p class="dim">${escaped(title)}${facts === '' ? '' : `; ${escaped(facts)}`}. Times in microseconds from there.</p>
-${columnsHtml(row, layout)}`;
+${lockdep.length === 0 ? '' : `<pre class="cmd lockdep">${escaped(lockdep.join('\n'))}</pre>\n`}${columnsHtml(row, layout)}`;
 }
 
-function columnsHtml({ oracle }: SignatureRow, { threads, rows, earlier, hidden }: TimelineLayout): string {
+function columnsHtml({ oracle }: SignatureRow, layout: TimelineLayout): string {
+  const { rows, earlier } = layout;
   if (rows.length === 0) return '<p class="dim">No points were recorded: tracing is off, or a thread was silent.</p>';
+  // A thread of which only earlier points are left would be an empty column.
+  const threads = layout.threads.filter(({ tid }) => rows.some((row) => row.tid === tid));
+  const hidden = [
+    ...layout.threads.filter((thread) => !threads.includes(thread)).map(({ name }) => name),
+    ...layout.hidden,
+  ];
   const heads = threads.map(({ name }, i) => `<th scope="col" style="--t:${i}">${escaped(name)}</th>`).join('');
   const body = rows.map(({ tid, us, text, marked }) => {
     const cells = threads.map(({ tid: own, name }, i) =>

@@ -57,6 +57,9 @@ p { margin: .2rem 0; overflow-wrap: anywhere; }
 p.how { margin: 0 0 .5rem .6rem; color: var(--dim); font-size: .9em; }
 pre.cmd { margin: .1rem 0; padding: .45rem .6rem; background: var(--panel); border-radius: 5px; font: 13px/1.4 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 
+/* Its columns say which processor does what: it scrolls by itself. */
+pre.lockdep { font-size: 12px; white-space: pre; overflow-x: auto; }
+
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .25rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 thead th { color: var(--dim); font-weight: 600; font-size: .82rem; border-bottom: 2px solid var(--line); vertical-align: bottom; overflow-wrap: normal; }

@@ -103,7 +103,7 @@ interface LockColumn extends HtmlColumn {
 
 const right = true;
 const nullOr = <T>(value: T | null, text: (value: T) => string): string | null => (value === null ? null : text(value));
-/** The columns of lock_stat, in its order, without the least times, which sums over cells do not have. */
+/** The columns of lock_stat, in its order, without the least times, which say little over many cells. */
 const LOCK_COLUMNS: readonly LockColumn[] = [
   { title: 'class name', of: ({ name, mode }) => `${name}-${mode}` },
   { title: 'con-bounces', right, of: ({ conBounces }) => nullOr(conBounces, grouped) },
@@ -127,6 +127,8 @@ const LOCK_COLUMNS: readonly LockColumn[] = [
   { title: 'waiting', right, of: ({ waitNs }, entry) => waiting(waitNs.total, entry) },
 ];
 const LOCKS_SHOWN = 8;
+/** Tables of single strategies, the most waiting first: what keeps the page small. */
+const LOCK_TABLES = 40;
 
 /** Threads that waited at a time, on average. */
 const waiting = (ns: number, { durationMs }: EntryRow): string =>
@@ -140,7 +142,8 @@ export function locksHtml(entries: readonly EntryRow[]): string {
   if (shown.length === 0) return '';
   return `<section aria-labelledby="locks"><h2 id="locks">Contention</h2>
 <p class="dim">Locks for which threads had to wait, in the columns of lock_stat: -R shared, -W exclusive or without modes. "waiting" is how many threads waited at a time, on average. Acquisitions and hold times are known where the cells ran with --lock-stat.</p>
-${shown.map(lockTableHtml).join('\n')}</section>`;
+${shown.slice(0, LOCK_TABLES).map(lockTableHtml).join('\n')}
+${shown.length > LOCK_TABLES ? `<p class="dim">${grouped(shown.length - LOCK_TABLES)} more with less waiting are not shown.</p>` : ''}</section>`;
 }
 
 function lockTableHtml(entry: EntryRow): string {

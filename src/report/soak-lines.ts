@@ -93,18 +93,25 @@ const raceFiles = (dir: string): string[] =>
     .map(({ name }) => name);
 
 /** A record's window is most of it, and only the first one of a signature is drawn: the rest is not parsed. */
-const HEAD =
-  /"signature":"((?:[^"\\]|\\.)*)","nth":(\d+),"scenario":"((?:[^"\\]|\\.)*)","strategy":"((?:[^"\\]|\\.)*)","seed":(\d+),"atMs":([\d.e+-]+)/;
+const HEAD_LENGTH = 2000;
+const TEXT = '"((?:[^"\\\\]|\\\\.)*)"';
+const NUMBER = '(-?[\\d.e+-]+)';
+/** First of a line: texts that could hold anything come later, and a quote within one is escaped. */
+const member = (name: string, value: string): RegExp => new RegExp(`"${name}":${value}[,}]`);
+const SIGNATURE = member('signature', TEXT);
+const CELL = ['scenario', 'strategy'].map((name) => member(name, TEXT)).concat(member('seed', NUMBER));
+const NTH = member('nth', NUMBER);
+const AT = member('atMs', NUMBER);
 
 function headOf(line: string): { signature: string; nth: number; cell: string; atMs: number } | null {
   if (!line.endsWith('}')) return null;
-  const found = HEAD.exec(line.slice(0, 2000));
-  if (found === null) return null;
-  const [, signature, nth, scenario, strategy, seed, atMs] = found;
+  const head = line.slice(0, HEAD_LENGTH);
+  const [signature, nth, atMs, ...cell] = [SIGNATURE, NTH, AT, ...CELL].map((one) => one.exec(head)?.[1]);
+  if (signature === undefined || nth === undefined || atMs === undefined || cell.includes(undefined)) return null;
   return {
     signature: JSON.parse(`"${signature}"`) as string,
     nth: Number(nth),
-    cell: `${scenario} ${strategy} ${seed}`,
+    cell: cell.map((text) => JSON.parse(`"${text}"`) as string).join(' '),
     atMs: Number(atMs),
   };
 }

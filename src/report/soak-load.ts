@@ -9,7 +9,7 @@ import { OdpError, systemReason } from '../scenario/errors.ts';
 import { createFold, type Fold } from './soak-fold.ts';
 import { jsonOf, type LoggedSignature, linesOf, readRaces } from './soak-lines.ts';
 import { type EntryRow, type ReportModel, type RunState, type SignatureRow, violationsOf } from './soak-model.ts';
-import { type RepeatContext, repeatCommands, violationFolders } from './soak-repeat.ts';
+import { quoted, type RepeatContext, repeatCommands, violationFolders } from './soak-repeat.ts';
 import {
   checkpointPart,
   linePart,
@@ -129,7 +129,7 @@ function soakModel(dir: string, run: ReportRun, options: LoadOptions): ReportMod
   if (judged === null) notes.push('without a checkpoint that can be read there is no verdict');
   if (state === 'died')
     notes.push(
-      `its process ended without a word after ${fold.cells()} cells; what ran then is not counted. odptorture soak --resume goes on from there`,
+      `its process ended without a word after ${fold.cells()} cells; what ran then is not counted. It goes on with: odptorture soak --resume ${quoted(options.shownDir)}`,
     );
   const context = contextOf(dir, run, entries, elapsedMs, options);
   const signatures = soakSignatures(summary?.signatures ?? checkpoint?.signatures ?? [], tail);

@@ -65,8 +65,9 @@ function exploreCommands(folder: string, { dir, shownDir }: RepeatContext): Repe
   ];
 }
 
-/** Words that a shell would take apart. */
-const quoted = (text: string): string => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+/** A word as a shell takes it whole. */
+export const quoted = (text: string): string =>
+  /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 function runCommand(record: ViolationRecord, context: RepeatContext): string {
   const { entries, scenarioArgument } = context;
@@ -111,8 +112,9 @@ export function violationFolders(dir: string): Map<string, string> {
     if (!existsSync(file)) continue;
     const record = recordOf(readFileSync(file, 'utf8'));
     if (record === null) continue;
-    const signature = signatureOf(record);
-    if (!found.has(signature)) found.set(signature, name);
+    // A soak's records have the whole signature, a run's the part of it that a cell knows.
+    for (const signature of [signatureOf(record), record.signature])
+      if (!found.has(signature)) found.set(signature, name);
   }
   return found;
 }

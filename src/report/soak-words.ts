@@ -82,7 +82,9 @@ export function verdictLines(model: ReportModel): string[] {
       `${some(n, 'violation')}${judged === '' ? ' of' : judged} ${shortList(unique(expected), ', ')}, ${among(expected)}.`,
     );
   }
-  const clean = entries.filter((entry) => violationsOf(entry) === 0);
+  // A strategy that is clean under one scenario only is in the table.
+  const dirty = new Set(entries.filter((entry) => violationsOf(entry) > 0).map(({ strategy }) => strategy));
+  const clean = entries.filter(({ strategy }) => !dirty.has(strategy));
   const tried = clean.filter((entry) => sumOf(entry.exposures) > 0);
   if (tried.length > 0) lines.push(`No violation of ${shortList(unique(tried), ', ')} ${among(tried)}.`);
   const idle = unique(clean.filter((entry) => !tried.includes(entry))).filter((name) => !unique(tried).includes(name));
@@ -116,6 +118,10 @@ export const timeWords = (t: number): string => formatDuration(t);
 /** A wall clock: `2026-11-22 21:00:20 UTC`. */
 export const clockWords = (iso: string): string =>
   iso === '' ? '-' : iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
+
+/** Who noticed it, and where that thread stood; `none`: it has passed no point, or there is no trace. */
+export const placeWords = ({ role, point }: Pick<SignatureRow, 'role' | 'point'>): string =>
+  point === 'none' ? role : `${role} at ${point}`;
 
 export const countWords = ({ count, atLeast }: Pick<SignatureRow, 'count' | 'atLeast'>): string =>
   `${atLeast ? '>= ' : ''}${grouped(count)}`;

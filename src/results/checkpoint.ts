@@ -48,6 +48,8 @@ export function checkLength(file: string, bytes: number): void {
   if (size < bytes)
     throw refuse(
       file,
-      size < 0 ? 'the checkpoint counts on it, and it is gone' : `the checkpoint counts on ${bytes} bytes, and it has ${size}`,
+      size < 0
+        ? 'the checkpoint counts on it, and it is gone'
+        : `the checkpoint counts on ${bytes} bytes, and it has ${size}`,
     );
 }

@@ -14,6 +14,12 @@ const ownerSchema = z.object({
 type Owner = z.output<typeof ownerSchema>;
 
 export interface FolderLock {
+  /**
+   * Whether it is still this process's: somebody may have deleted the file, and of three processes that take over one stale lock at
+   * the same moment, two may believe for that moment that they have it.
+   */
+  isHeld(): boolean;
+  /** Safe when it is no longer held. */
   release(): void;
 }
 
@@ -69,13 +75,17 @@ export function lockFolder(path: string, note: (line: string) => void = () => {}
   try {
     writeFileSync(own, `${JSON.stringify(me)}\n`);
     for (let attempt = 0; attempt < 3; attempt++) {
-      if (linked(own, path)) return { release: () => rmSync(path, { force: true }) };
+      if (linked(own, path)) return heldBy(path, me);
       const holder = readOwner(path);
       if (holder !== null && isAlive(holder)) throw inUse(path, holder);
       if (steal(path, holder) && holder !== null)
         note(`the lock of process ${holder.pid}, which has ended, was taken over`);
     }
-    throw new OdpError({ code: 'ODP_E_IN_USE', message: 'another process takes this folder at the same moment', at: path });
+    throw new OdpError({
+      code: 'ODP_E_IN_USE',
+      message: 'another process takes this folder at the same moment',
+      at: path,
+    });
   } catch (error) {
     if (error instanceof OdpError) throw error;
     const message = `cannot write results: ${systemReason(error)}`;
@@ -83,6 +93,16 @@ export function lockFolder(path: string, note: (line: string) => void = () => {}
   } finally {
     rmSync(own, { force: true });
   }
+}
+
+function heldBy(path: string, me: Owner): FolderLock {
+  const isHeld = (): boolean => JSON.stringify(readOwner(path)) === JSON.stringify(me);
+  return {
+    isHeld,
+    release() {
+      if (isHeld()) rmSync(path, { force: true });
+    },
+  };
 }
 
 /** A link, not an exclusive open: the lock appears with its whole content. */

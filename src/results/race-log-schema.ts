@@ -21,7 +21,8 @@ const recordSchema = z.strictObject({
   time: z.string().meta({ description: 'Wall clock, ISO 8601.' }),
   oracle: z.enum(ORACLE_NAMES),
   signature: z.string().meta({
-    description: 'Groups violations of one kind: oracle/strategy/role of the thread that noticed it; in a soak also its last point.',
+    description:
+      'Groups violations of one kind: oracle/strategy/role of the thread that noticed it; in a soak also its last point.',
   }),
   nth: whole.min(1).meta({ description: 'Running number within the signature: in the cell, or in the whole soak.' }),
   scenario: z.string(),
@@ -29,7 +30,10 @@ const recordSchema = z.strictObject({
   seed: whole.min(1),
   atMs: z.number().meta({ description: "Since the cell's start." }),
   thread: z.strictObject({ tid: whole.min(0), name: z.string() }).readonly(),
-  point: z.enum(points).exactOptional().meta({ description: 'The last step of the protocol that this thread had passed.' }),
+  point: z
+    .enum(points)
+    .exactOptional()
+    .meta({ description: 'The last step of the protocol that this thread had passed.' }),
   umem: whole.exactOptional(),
   key: whole.exactOptional(),
   range: z.strictObject({ start: whole, last: whole }).readonly().exactOptional(),
@@ -85,7 +89,8 @@ export type RaceRecord = z.output<typeof recordSchema>;
 export const parseRaceRecord = (data: unknown): RaceRecord => recordSchema.parse(data);
 
 /** Whatever is logged is a record of the schema. */
-export const RECORD_SCHEMA_TAKES_THE_TYPE: SoakViolation extends Omit<RaceRecord, 'level' | 'time'> ? true : false = true;
+export const RECORD_SCHEMA_TAKES_THE_TYPE: SoakViolation extends Omit<RaceRecord, 'level' | 'time'> ? true : false =
+  true;
 
 export const racesJsonSchema = (): Record<string, unknown> => ({
   title: 'odptorture race log',

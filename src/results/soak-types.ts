@@ -33,10 +33,12 @@ export const cellLineSchema = cellSchema
     t: soakMs.meta({ description: 'Soak time at its start, ms.' }),
     signatures: counts.meta({ description: 'Exact number of violations of each signature.' }),
     logged: counts.meta({ description: 'Of these, full records in the race log.' }),
-    offered: counts.meta({ description: 'Of these, full records that the cell made; what is not logged of them was sampled out.' }),
-    unlogged: z
-      .strictObject({ sampledOut: whole, overBudget: whole, lost: whole, notMade: whole })
-      .meta({ description: 'Violations of the cell without a full record in the race log; with `logged` they are all.' }),
+    offered: counts.meta({
+      description: 'Of these, full records that the cell made; what is not logged of them was sampled out.',
+    }),
+    unlogged: z.strictObject({ sampledOut: whole, overBudget: whole, lost: whole, notMade: whole }).meta({
+      description: 'Violations of the cell without a full record in the race log; with `logged` they are all.',
+    }),
     session: whole,
   })
   .readonly();
@@ -46,7 +48,8 @@ export type CellLine = z.output<typeof cellLineSchema>;
 export const signatureSchema = z
   .strictObject({
     signature: z.string().meta({
-      description: 'oracle/strategy/role/point: who noticed it, and the last point that this thread had passed (- without a trace).',
+      description:
+        'oracle/strategy/role/point: who noticed it, and the last point that this thread had passed (- without a trace).',
     }),
     oracle,
     strategy: z.string(),
@@ -56,13 +59,17 @@ export const signatureSchema = z
     count: whole.meta({ description: 'Exact.' }),
     cells: whole.meta({ description: 'Cells in which it was seen.' }),
     offered: whole.meta({ description: 'Full records that the cells made.' }),
-    logged: whole.meta({ description: 'Full records in the race log: the first ones, then those whose number is a power of two.' }),
+    logged: whole.meta({
+      description: 'Full records in the race log: the first ones, then those whose number is a power of two.',
+    }),
     notLogged: whole.meta({ description: 'count - logged.' }),
     scenarios: z.array(z.string()),
-    first: z.strictObject({ cell: whole, t: soakMs, at: z.string() }).meta({ description: 'First seen; `at` is wall clock.' }),
-    last: z
+    first: z
       .strictObject({ cell: whole, t: soakMs, at: z.string() })
-      .meta({ description: 'Last seen: its last record, or the end of the last cell that counted one without a record.' }),
+      .meta({ description: 'First seen; `at` is wall clock.' }),
+    last: z.strictObject({ cell: whole, t: soakMs, at: z.string() }).meta({
+      description: 'Last seen: its last record, or the end of the last cell that counted one without a record.',
+    }),
   })
   .readonly();
 export type SignatureTotal = z.output<typeof signatureSchema>;
@@ -85,7 +92,9 @@ export const entryTotalSchema = z
     exposures: counts,
     operations: counts,
     faultsCommitted: whole,
-    faults: counts.meta({ description: 'Cells that did not end by themselves, by kind: hang, thread-threw, out-of-memory, ...' }),
+    faults: counts.meta({
+      description: 'Cells that did not end by themselves, by kind: hang, thread-threw, out-of-memory, ...',
+    }),
   })
   .readonly();
 export type EntryTotal = z.output<typeof entryTotalSchema>;
@@ -120,7 +129,9 @@ export const sessionSchema = z
     startedAt: z.string(),
     endedAt: z.string().nullable().meta({ description: 'null: it is running, or was killed.' }),
     pid: whole,
-    reason: z.string().meta({ description: "Why it ended: duration, until, stop-at, cells, SIGINT, SIGTERM, memory, error; '' before." }),
+    reason: z.string().meta({
+      description: "Why it ended: duration, until, stop-at, cells, SIGINT, SIGTERM, memory, error; '' before.",
+    }),
     firstCell: whole,
     elapsedMs: soakMs,
     maxRssMb: z.number(),
@@ -173,7 +184,9 @@ export const soakSummarySchema = z.strictObject({
   sessions: z.array(sessionSchema),
   verdict,
   judgedBy: z.enum(['violations', 'expectations']),
-  why: z.array(z.string()).meta({ description: 'What the reader must know beside the verdict: a missed canary, a budget that was reached, ...' }),
+  why: z.array(z.string()).meta({
+    description: 'What the reader must know beside the verdict: a missed canary, a budget that was reached, ...',
+  }),
   exitCode: z.int(),
   interrupted: z.boolean(),
   reason: z.string(),
@@ -205,9 +218,9 @@ export const seriesPointSchema = z.strictObject({
   cell: whole.meta({ description: 'Index of the cell.' }),
   scenario: z.string(),
   strategy: z.string(),
-  rates: z
-    .record(z.string(), rate)
-    .meta({ description: 'Per second since the last point: faults, sections, registrations, deregistrations, operations.' }),
+  rates: z.record(z.string(), rate).meta({
+    description: 'Per second since the last point: faults, sections, registrations, deregistrations, operations.',
+  }),
   exposures: whole.meta({ description: 'All kinds, summed over the soak.' }),
   violations: whole.meta({ description: 'Summed over the soak, canaries included.' }),
   latency: z
@@ -221,7 +234,10 @@ export const seriesPointSchema = z.strictObject({
 });
 export type SeriesPoint = z.output<typeof seriesPointSchema>;
 
-const jsonSchema = (title: string, schema: z.ZodType): Record<string, unknown> => ({ title, ...z.toJSONSchema(schema) });
+const jsonSchema = (title: string, schema: z.ZodType): Record<string, unknown> => ({
+  title,
+  ...z.toJSONSchema(schema),
+});
 export const soakJsonSchema = (): Record<string, unknown> => jsonSchema('odptorture soak', soakSummarySchema);
 export const seriesJsonSchema = (): Record<string, unknown> => jsonSchema('odptorture time series', seriesPointSchema);
 export const cellsJsonSchema = (): Record<string, unknown> => jsonSchema('odptorture cell of a soak', cellLineSchema);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { type Issue, OdpError, systemReason } from '../scenario/errors.ts';
-import { parseYaml, type Path, validateAs, type YamlDocument } from '../scenario/load.ts';
+import { type Path, parseYaml, validateAs, type YamlDocument } from '../scenario/load.ts';
 import { duration } from '../scenario/schema.ts';
 
 const names = z.array(z.string().min(1)).min(1);

@@ -20,7 +20,8 @@ export function lineDiff(before: string, after: string): string[] {
       lines.push(` ${a[i]}`);
       i++;
       j++;
-    } else if (j >= b.length || (i < a.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!)) lines.push(`-${a[i++]}`);
+    } else if (j >= b.length || (i < a.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!))
+      lines.push(`-${a[i++]}`);
     else lines.push(`+${b[j++]}`);
   }
   return lines.filter((_, n) => lines.slice(Math.max(0, n - CONTEXT), n + CONTEXT + 1).some((line) => line[0] !== ' '));

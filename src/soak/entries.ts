@@ -1,9 +1,9 @@
-import { dirname, resolve } from 'node:path';
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { OdpError } from '../scenario/errors.ts';
 import { loadScenario, type Path } from '../scenario/load.ts';
 import type { CellPlan } from '../scenario/plan.ts';
-import { resolveCells, type ResolveOptions } from '../scenario/resolve.ts';
+import { type ResolveOptions, resolveCells } from '../scenario/resolve.ts';
 import type { Threshold } from '../scenario/threshold.ts';
 import { type Campaign, located, sha256 } from './campaign.ts';
 

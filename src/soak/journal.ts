@@ -20,6 +20,8 @@ export interface JournalOptions {
   /** odptorture.log grows to this size at most. */
   readonly maxLogBytes: number;
   readonly maxRaceBytes?: number;
+  /** Whether the folder is still this process's. */
+  readonly isHeld: () => boolean;
   /** Told once when a record could not be written. */
   readonly onLost: (reason: string) => void;
 }
@@ -53,7 +55,7 @@ export interface Journal {
  * cut off, so that nothing is there twice when that cell has run again. Throws `ODP_E_RESUME` when something that the checkpoint
  * counts on is gone.
  */
-export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, onLost }: JournalOptions): Journal {
+export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, isHeld, onLost }: JournalOptions): Journal {
   const path = (name: string): string => join(dir, name);
   if (from !== null) cutBack(dir, from);
   const open = <T>(name: string, make: () => T): T => {
@@ -103,7 +105,14 @@ export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, onLost }: Jo
     log: log.position().bytes,
     series: series.checkpoint(),
   });
+  const checkHeld = (): void => {
+    if (!isHeld()) {
+      const message = 'another process has taken this folder over; nothing more is written from here';
+      throw new OdpError({ code: 'ODP_E_IN_USE', message, at: path(SOAK_FILES.lock) });
+    }
+  };
   const save: Journal['save'] = (checkpoint) => {
+    checkHeld();
     cells.sync();
     races.sync();
     if (cells.lost() > 0) throw outputError(path(SOAK_FILES.cells), 'the line of a cell could not be written');
@@ -119,6 +128,7 @@ export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, onLost }: Jo
     logLines: () => log.position().records,
     keepViolation: violationKeeper(dir, { log: say }, from?.violationFolders ?? 0),
     commit(line, checkpoint) {
+      checkHeld();
       cells.write(`${JSON.stringify(line)}\n`);
       save(checkpoint);
     },

@@ -25,7 +25,7 @@ export interface Signatures {
   offer(record: ViolationRecord, log: (signature: string, nth: number) => Fate): void;
   /** What a line of cells.ndjson says of the violations, given the exact counts. */
   tally(
-    result: CellResult,
+    result: Pick<CellResult, 'strategy' | 'violations'>,
     counts: Readonly<Record<string, number>>,
   ): Pick<CellLine, 'signatures' | 'logged' | 'offered' | 'unlogged'>;
   /** Adds the finished cell. `startedAtMs`: wall clock. Returns the signatures that were not known before. */
@@ -88,7 +88,10 @@ const noTally = (): CellTally => ({
  * Counts by signature that add up to the counts by oracle: a thread that was terminated may have died between the two, and what it
  * had not yet given a place has none.
  */
-function complete(result: CellResult, counts: Readonly<Record<string, number>>): Record<string, number> {
+function complete(
+  result: Pick<CellResult, 'strategy' | 'violations'>,
+  counts: Readonly<Record<string, number>>,
+): Record<string, number> {
   const out = { ...counts };
   for (const [oracle, { count }] of Object.entries(result.violations)) {
     const placed = sumOf(Object.fromEntries(Object.entries(out).filter(([key]) => key.startsWith(`${oracle}/`))));
@@ -114,7 +117,8 @@ function addTo(
   const [role, point] = signature.split('/').slice(-2) as [string, string];
   const firstAtMs = cell.firstAtMs[signature] ?? line.violations[oracle]?.firstAtMs ?? 0;
   // Without a record, all that is known is that it was before the cell's end.
-  const lastAtMs = count > (cell.offered[signature] ?? 0) ? line.durationMs : (cell.lastAtMs[signature] ?? line.durationMs);
+  const lastAtMs =
+    count > (cell.offered[signature] ?? 0) ? line.durationMs : (cell.lastAtMs[signature] ?? line.durationMs);
   const sum = (total?.count ?? 0) + count;
   const logged = (total?.logged ?? 0) + (line.logged[signature] ?? 0);
   return {

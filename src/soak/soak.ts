@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DumpKeeper } from '../results/arena-dump.ts';
+import type { TakeImage } from '../results/arena-image.ts';
 import type { SoakViolation } from '../results/race-log.ts';
 import type { CellLine, SoakCheckpoint, SoakSession } from '../results/soak-types.ts';
 import type { CellProgress, CellResult, CellSink, ViolationRecord } from '../results/types.ts';
@@ -6,7 +8,7 @@ import { CELL_FILE } from '../results/violation-file.ts';
 import { OdpError } from '../scenario/errors.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { brokenCell } from './broken-cell.ts';
-import { createBudget, type Budget, type BudgetLimits } from './budget.ts';
+import { type Budget, type BudgetLimits, createBudget } from './budget.ts';
 import type { Journal } from './journal.ts';
 import { createMeter, type Meter } from './meter.ts';
 import type { Rotations, Slot } from './rotation.ts';
@@ -63,6 +65,8 @@ export interface SoakParts {
   readonly from: SoakCheckpoint | null;
   /** Draws a violation, for its folder. */
   readonly draw: (record: ViolationRecord) => string;
+  /** Keeps arenas beside violations; absent: none are kept. */
+  readonly dumps?: DumpKeeper;
   /** How long a cell may take to end when the soak was told to, milliseconds. */
   readonly graceMs?: number;
 }
@@ -255,6 +259,7 @@ async function runSlot(s: State, slot: Slot): Promise<boolean> {
       journal.log('error', `cell ${slot.index} did not end in time`, { threads: running.states() });
       return false;
     }
+    await parts.dumps?.settle();
     finishCell(s, running, result);
     return true;
   } finally {
@@ -284,8 +289,8 @@ async function withinGrace(cell: Promise<CellResult>, told: AbortSignal, graceMs
 function sinkOf(s: State, running: Running, stopCell: () => void): CellSink {
   const { view, clock } = s.parts;
   return {
-    violation(record) {
-      if (!running.abandoned) takeRecord(s, running, record);
+    violation(record, take) {
+      if (!running.abandoned) takeRecord(s, running, record, take);
     },
     progress(progress) {
       if (running.abandoned) return;
@@ -320,8 +325,8 @@ function logCell(
   journal.log(level, message, { cell: slot.index, entry: slot.entry.key, seed: slot.seed, ...(detailed ? data : {}) });
 }
 
-function takeRecord(s: State, running: Running, record: ViolationRecord): void {
-  const { journal, draw } = s.parts;
+function takeRecord(s: State, running: Running, record: ViolationRecord, take?: TakeImage): void {
+  const { journal, draw, dumps } = s.parts;
   const { slot, plan, t } = running;
   s.signatures.offer(record, (signature, nth): Fate => {
     if (!s.budget.hasRoom()) return 'overBudget';
@@ -333,7 +338,11 @@ function takeRecord(s: State, running: Running, record: ViolationRecord): void {
     s.budget.add(now.file === file ? now.bytes - bytes : now.bytes);
     // The cell stands beside the record: run.json has kinds of cells, not each single one.
     const beside = { [CELL_FILE]: `${JSON.stringify(plan, null, 2)}\n` };
-    if (!slot.entry.canary && nth <= FOLDERS_EACH && journal.keepViolation(marked, draw(marked), beside)) s.folders++;
+    const wanted = !slot.entry.canary && nth <= FOLDERS_EACH;
+    const image = wanted && take !== undefined ? (dumps?.take(marked, take) ?? null) : null;
+    const folder = wanted ? journal.keepViolation(marked, draw(marked), beside) : null;
+    if (folder !== null) s.folders++;
+    if (folder !== null && image !== null) dumps!.write(folder, marked, image);
     return races.lost() > lost ? 'lost' : 'logged';
   });
 }
@@ -360,7 +369,9 @@ function finishCell(s: State, running: Running, result: CellResult): void {
   const { rssMb } = s.meter.read();
   s.session = { ...s.session, maxRssMb: Math.max(s.session.maxRssMb, rssMb) };
   journal.commit(line, (offsets) => checkpointOf(s, offsets));
-  for (const signature of fresh) journal.log('info', `first seen: ${signature}`, { cell: slot.index, seed: slot.seed });
+  // A canary's are no news.
+  for (const signature of slot.entry.canary ? [] : fresh)
+    journal.log('info', `first seen: ${signature}`, { cell: slot.index, seed: slot.seed });
   if (slot.entry.canary && caught(line) === false)
     note(s, `the canary was missed in cell ${slot.index} (seed ${slot.seed}): without it nothing else says much`);
   if (s.budget.justFilled())
@@ -401,7 +412,12 @@ function heartbeat(s: State, progress: CellProgress): void {
 }
 
 /** Names of the series for operations of the model. */
-const RATES = { fault: 'faults', section: 'sections', register: 'registrations', deregister: 'deregistrations' } as const;
+const RATES = {
+  fault: 'faults',
+  section: 'sections',
+  register: 'registrations',
+  deregister: 'deregistrations',
+} as const;
 
 function addPoint(s: State, running: Running, progress: CellProgress, result?: CellResult): void {
   const { journal, clock } = s.parts;
@@ -424,10 +440,10 @@ function addPoint(s: State, running: Running, progress: CellProgress, result?: C
     scenario: running.plan.scenario,
     strategy: running.plan.strategy,
     rates,
-    exposures: sumOf(s.totals.exposures) + (running.slot.entry.canary ? 0 : sumOf(result?.exposures ?? progress.exposures)),
+    exposures:
+      sumOf(s.totals.exposures) + (running.slot.entry.canary ? 0 : sumOf(result?.exposures ?? progress.exposures)),
     violations: violations + sumOf(result === undefined ? progress.violations : progressOf(result).violations),
-    latency:
-      latency === undefined ? null : { fault: quantiles(latency.fault), section: quantiles(latency.section) },
+    latency: latency === undefined ? null : { fault: quantiles(latency.fault), section: quantiles(latency.section) },
     ...s.meter.read(),
     eventLoopMaxMs: s.meter.takeEventLoopMax(),
     log: { written: journal.races.written(), lost: journal.races.lost(), bytes: journal.races.position().bytes },
@@ -447,7 +463,11 @@ const progressOf = (result: CellResult): CellProgress => ({
 });
 
 /** `kept`: the figures of files and of their sizes are those of an earlier checkpoint. */
-function checkpointOf(s: State, offsets: SoakCheckpoint['offsets'], kept: SoakCheckpoint | null = null): SoakCheckpoint {
+function checkpointOf(
+  s: State,
+  offsets: SoakCheckpoint['offsets'],
+  kept: SoakCheckpoint | null = null,
+): SoakCheckpoint {
   const { parts, totals, index } = s;
   const { plan, journal, clock } = parts;
   s.session = { ...s.session, elapsedMs: Math.round(s.sessionMs()) };

@@ -1,5 +1,5 @@
-import { EXPOSURES } from '../trace/counters.ts';
 import { didYouMean } from '../scenario/suggest.ts';
+import { EXPOSURES } from '../trace/counters.ts';
 
 /** A condition that ends a soak: `violations=1`, `exposures=1e6`, `exposures.register-in-section=1000000`, `cells=20`, `rotations=3`. */
 export interface Until {
@@ -23,7 +23,8 @@ const KINDS = ['violations', 'exposures', 'cells', 'rotations'] as const;
 /** A condition, or a sentence that says what is wrong with the text. */
 export function parseUntil(text: string): Until | string {
   const match = /^([a-z]+)(?:\.([a-z-]+))?=(\d+(?:e\d+)?)$/.exec(text.trim());
-  if (match === null) return `'${text}' is not of the form violations=N, exposures=N, exposures.<name>=N, cells=N or rotations=N`;
+  if (match === null)
+    return `'${text}' is not of the form violations=N, exposures=N, exposures.<name>=N, cells=N or rotations=N`;
   const [, what, name, least] = match as unknown as [string, string, string | undefined, string];
   const kind = KINDS.find((one) => one === what);
   if (kind === undefined) return `'${text}': nothing is called '${what}'${didYouMean(what, KINDS)}`;

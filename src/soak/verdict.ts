@@ -38,7 +38,9 @@ export function judgeSoak({ totals, judgedBy, entries, diskFull, memoryFull, log
   const failed = own.filter((entry) => held(entry, judgedBy).length > 0);
   const doubts = [...canaryDoubts(totals), ...entryDoubts(totals, judgedBy, entries)];
   if (memoryFull) doubts.push('it ended early: its memory grew beyond the budget');
-  const broken = Object.entries(totals.faults).map(([kind, n]) => `${n} ${n === 1 ? 'cell' : 'cells'} ended by ${kind}`);
+  const broken = Object.entries(totals.faults).map(
+    ([kind, n]) => `${n} ${n === 1 ? 'cell' : 'cells'} ended by ${kind}`,
+  );
   const missed = Object.entries(totals.thresholds).filter(([, { missed }]) => missed > 0);
   const why = [
     ...failed.map((entry) => `${entry.entry}: ${held(entry, judgedBy).join(', ')}`),
@@ -47,7 +49,8 @@ export function judgeSoak({ totals, judgedBy, entries, diskFull, memoryFull, log
     ...missed.map(([text, { missed, met }]) => `${text} was missed in ${missed} of ${missed + met} cells`),
     ...recordNotes(totals, diskFull, logDropped),
   ];
-  const verdict: Verdict = failed.length > 0 ? 'FAILURE' : doubts.length > 0 || broken.length > 0 ? 'UNKNOWN' : 'SUCCESS';
+  const verdict: Verdict =
+    failed.length > 0 ? 'FAILURE' : doubts.length > 0 || broken.length > 0 ? 'UNKNOWN' : 'SUCCESS';
   return { verdict, why, exitCode: exitCode() };
 
   function exitCode(): number {
@@ -60,7 +63,8 @@ export function judgeSoak({ totals, judgedBy, entries, diskFull, memoryFull, log
 }
 
 function canaryDoubts({ canary }: SoakTotals): string[] {
-  if (canary.missed > 0) return [`the canary was missed in ${canary.missed} of ${canary.cells} cells: the harness did not see a known bug`];
+  if (canary.missed > 0)
+    return [`the canary was missed in ${canary.missed} of ${canary.cells} cells: the harness did not see a known bug`];
   return canary.caught === 0 ? ['no canary was run to its end'] : [];
 }
 

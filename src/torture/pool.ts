@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina';
 import { MAX_ARENA_WORDS } from '../memory/arena.ts';
+import { threadUrl } from './worker-url.ts';
 
 /** Threads and arena of one cell. They are used again after a clean cell, and thrown away together after any other. */
 export interface Pool {
@@ -29,6 +30,7 @@ export async function takePool(threads: number, words: number): Promise<Pool> {
     await dropPool(kept);
   }
   const piscina = new Piscina({
+    filename: threadUrl().href,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: 1,

@@ -7,7 +7,6 @@ import type { World } from '../world/world.ts';
 import type { Pool } from './pool.ts';
 import type { SupervisorExit } from './supervisor.ts';
 import { hrtimeMs, type ThreadExit, type ThreadTask } from './thread.ts';
-import { withStrategyUrl } from './worker-url.ts';
 
 /** The threads of a running cell, as the main thread follows them. */
 export interface Run {
@@ -38,11 +37,8 @@ export function startThreads(plan: CellPlan, pool: Pool, world: World, url: (rol
   };
   const tasks = plan.threads.map(async ({ tid, role, name }) => {
     try {
-      const entry = url(role).href;
-      const own = plan.strategyFile !== undefined;
-      const task: ThreadTask = { plan, buffer: pool.buffer, tid, epochMs, ...(own ? { entry } : {}) };
-      const filename = own ? withStrategyUrl().href : entry;
-      const exit = (await pool.piscina.run(task, { filename })) as ThreadExit | SupervisorExit | null;
+      const task: ThreadTask = { plan, buffer: pool.buffer, tid, epochMs, entry: url(role).href };
+      const exit = (await pool.piscina.run(task)) as ThreadExit | SupervisorExit | null;
       if (exit?.tid !== tid) throw new TypeError('the thread ended without saying how');
       if (role === 'supervisor') run.supervisor = exit as SupervisorExit;
     } catch (error) {

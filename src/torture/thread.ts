@@ -15,8 +15,8 @@ export interface ThreadTask {
   readonly tid: number;
   /** process.hrtime of the cell's start, milliseconds: the zero of its clock. */
   readonly epochMs: number;
-  /** With a user's strategy: the entry of the role, which runs when the strategy is loaded. */
-  readonly entry?: string;
+  /** URL of the module whose default function is the thread. */
+  readonly entry: string;
 }
 
 /** What a worker gives back when it ends in order. */

@@ -7,11 +7,11 @@ import type { Role } from '../scenario/plan.ts';
  */
 export const workerUrl = (role: Role): URL => built(role, `worker of role '${role}'`);
 
-/** The entry that loads a user's strategy before it runs a role. */
-export const withStrategyUrl = (): URL => built('with-strategy', "worker 'with-strategy'");
+/** What the pool itself loads. */
+export const threadUrl = (): URL => built('thread', "worker 'thread'", 'cjs');
 
-function built(name: string, what: string): URL {
-  const url = new URL(`../../workers/${name}.js`, import.meta.url);
+function built(name: string, what: string, kind = 'js'): URL {
+  const url = new URL(`../../workers/${name}.${kind}`, import.meta.url);
   if (!existsSync(url)) throw new Error(`the built ${what} is missing: run 'npm run build'`);
   return url;
 }

@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { at, type Pfn } from '../../src/memory/address.ts';
 import { censusFrames } from '../../src/mm/census.ts';
 import { cpuAccess, getUserPage } from '../../src/mm/fault.ts';
-import { fileSize } from '../../src/mm/file.ts';
-import { framesInUse, getFrame } from '../../src/mm/frame.ts';
+import { filemapRemoveUnused, filemapReplaceFolio, fileSize } from '../../src/mm/file.ts';
+import { allocFrame, FRAME, fileIdentity, frameAddr, framesInUse, getFrame } from '../../src/mm/frame.ts';
 import { madviseDontneed } from '../../src/mm/madvise.ts';
+import { migrateRange } from '../../src/mm/migrate.ts';
 import { mmapAnon, mmapFile } from '../../src/mm/mmap.ts';
 import { munmap } from '../../src/mm/munmap.ts';
 import { mmuNotifierRegister } from '../../src/mm/notifier.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
 import { installPte, pteFrame, ptePeek, ptePresent } from '../../src/mm/page-table.ts';
 import { extend, truncate } from '../../src/mm/truncate.ts';
+import { mutexTrylock, mutexUnlock } from '../../src/sync/mutex.ts';
 import { downReadTrylock, downWriteTrylock, upRead, upWrite } from '../../src/sync/rw-semaphore.ts';
 import type { Actor } from '../../src/trace/actor.ts';
 import { counter, createWorld, type Step, traced, vpn, type World, type WorldOptions } from './fixture.ts';
@@ -310,5 +313,51 @@ describe('truncate', () => {
     extend(w.actor, w.world, file(w), 3);
     expect(fileSize(w.actor, file(w))).toBe(18);
     expect(cpuAccess(w.actor, w.mm, vpn(14), true)).toBe(OUTCOME.ok);
+  });
+});
+
+describe('migration', () => {
+  const PAGE = 3;
+  const shown = (w: World): void => {
+    extend(w.actor, w.world, w.world.files[0], 8);
+    mmapFile(w.actor, w.mm, vpn(0), vpn(7), 0, 0, true);
+  };
+  const folioLock = (w: World, pfn: number) => at(frameAddr(w.mm.frames, pfn as Pfn), FRAME.folioLock);
+  /** Frames whose folio lock another thread could not have now. */
+  function locked(w: World, other: Actor): number[] {
+    const found: number[] = [];
+    for (let pfn = 1; pfn <= w.mm.frames.count; pfn++) {
+      if (mutexTrylock(other, folioLock(w, pfn))) mutexUnlock(other, folioLock(w, pfn));
+      else found.push(pfn);
+    }
+    return found;
+  }
+  const cached = (w: World): number => w.mem[w.world.files[0].pageCache + PAGE];
+
+  it('holds both folio locks until entries lead to the new page', () => {
+    const w = touched({}, shown, [PAGE]);
+    const from = cached(w);
+    let during: number[] = [];
+    inSection(w, (other) => {
+      during = locked(w, other);
+    });
+    expect(migrateRange(w.actor, w.mm, vpn(PAGE), vpn(PAGE))).toBe(1);
+    expect(cached(w)).not.toBe(from);
+    expect(during.toSorted()).toEqual([from, cached(w)].toSorted());
+    expect(locked(w, w.actor)).toEqual([]);
+    expect(pteFrame(ptePeek(w.mem, w.mm, vpn(PAGE)))).toBe(cached(w));
+  });
+
+  it('and reclaim leave the place of a page alone that another frame has', () => {
+    const w = touched({}, shown, [PAGE]);
+    const [file] = w.world.files as [World['world']['files'][number]];
+    const there = cached(w);
+    // As far as a frame gets that is about to be put into the cache: two references, and not found there.
+    const other = allocFrame(w.actor, w.mm.frames, fileIdentity(0, PAGE), 2);
+    expect(filemapRemoveUnused(w.actor, file, w.mm.frames, PAGE, other)).toBe(false);
+    const next = allocFrame(w.actor, w.mm.frames, fileIdentity(0, PAGE));
+    expect(filemapReplaceFolio(w.actor, file, w.mm.frames, PAGE, other, next)).toBe(false);
+    expect(cached(w)).toBe(there);
+    expect(w.mem[frameAddr(w.mm.frames, there as Pfn) + FRAME.inCache]).toBe(1);
   });
 });

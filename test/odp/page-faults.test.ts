@@ -37,7 +37,9 @@ const [T1, T2, T3, T4] = [0, 1, 2, 3] as const;
 const create = (): Bed => createBed(contextCount);
 const pteOf = (bed: Bed, vpn: number): number => ptePeek(bed.world.mem, bed.world.mm.mms[0]!, vpn as Vpn);
 const retries = (bed: Bed) =>
-  quantilesOf(sumHistograms(bed.world.f64, [bed.actors[T3]!.histograms + HISTOGRAM.retriesPerCommit * HISTOGRAM_DOUBLES]));
+  quantilesOf(
+    sumHistograms(bed.world.f64, [bed.actors[T3]!.histograms + HISTOGRAM.retriesPerCommit * HISTOGRAM_DOUBLES]),
+  );
 
 describe('a page fault of the adapter', () => {
   it('maps the frame and the generation that the CPU maps, and keeps no reference', () => {

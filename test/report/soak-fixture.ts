@@ -62,11 +62,13 @@ export const recordedMinute = (): SeriesPoint[] =>
 export function* replayed(minute: readonly SeriesPoint[], minutes: number): Generator<SeriesPoint> {
   const last = minute.at(-1)!;
   const cells = last.cell + 1;
-  for (let m = 0; m * last.t < minutes * 60_000; m++)
-    for (const point of minute)
+  for (let m = 0; ; m++)
+    for (const point of minute) {
+      const t = point.t + m * last.t;
+      if (t > minutes * 60_000) return;
       yield {
         ...point,
-        t: point.t + m * last.t,
+        t,
         cell: point.cell + m * cells,
         exposures: point.exposures + m * last.exposures,
         violations: point.violations + m * last.violations,
@@ -77,7 +79,11 @@ export function* replayed(minute: readonly SeriesPoint[], minutes: number): Gene
           bytes: point.log.bytes + m * last.log.bytes,
         },
       };
+    }
 }
+
+/** No process has this number: it is beyond what Linux gives. */
+export const NO_PROCESS = 2 ** 30;
 
 export interface FakeSoak {
   readonly dir: string;
@@ -101,7 +107,7 @@ const POINTS = ['section.ending', 'umem.uncounted', 'lock.acquired', 'section.st
 function lineOf(index: number, result: CellResult, canary: boolean): CellLine {
   const { strategy, violations } = result;
   const counts = Object.fromEntries(
-    Object.entries(violations).map(([oracle, { count }]) => [`${oracle}/${strategy}/madvise/section.ending`, count]),
+    Object.entries(violations).map(([oracle, { count }]) => [`${oracle}/${strategy}/madvise/umem.uncounted`, count]),
   );
   return cellLineSchema.parse({
     ...result,
@@ -165,7 +171,7 @@ function signaturesOf(
     });
     if (before === undefined)
       records.push({
-        ...underflow({ oracle, strategy, signature, seed: line.seed, nth: 1 }),
+        ...underflow({ oracle, strategy, signature, seed: line.seed, nth: 1, point: 'umem.uncounted' }),
         // As a soak writes them.
         ...{ cell: line.index, t: line.t + 77 },
       });
@@ -208,7 +214,7 @@ export function checkpointOf(
       {
         startedAt: wall(elapsedMs / 2),
         endedAt: null,
-        pid: soak.pid ?? 1,
+        pid: soak.pid ?? NO_PROCESS,
         reason: '',
         firstCell: lines.length >> 1,
         elapsedMs: elapsedMs / 2,

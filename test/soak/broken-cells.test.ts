@@ -26,7 +26,10 @@ function runnerWith(broken: Readonly<Record<number, { role: Role; fault: FaultNa
     async runCell(plan, sink, signal): Promise<CellResult> {
       const how = broken[index++];
       const small = (more: object): CellPlan => ({
-        ...smallPlan({ duration: how === undefined ? '150ms' : '10m', ...more }, { strategies: [plan.strategy], seed: plan.seed }),
+        ...smallPlan(
+          { duration: how === undefined ? '150ms' : '10m', ...more },
+          { strategies: [plan.strategy], seed: plan.seed },
+        ),
         scenario: plan.scenario,
       });
       if (how === undefined) return runCell(small({}), sink, signal);
@@ -44,9 +47,10 @@ describe('a cell that breaks', () => {
       2: { role: 'munmap', fault: 'exits-holding' },
       3: { role: 'munmap', fault: 'spins', hangMs: 1000 },
       4: { role: 'munmap', fault: 'hoards' },
-      5: { role: 'supervisor', fault: 'throws-at-start' },
     });
-    const code = await soakIn(work.dir, [...SMALL, '--seed', '3', '-o', dir, '--until', 'cells=8'], { runner: async () => runner });
+    const code = await soakIn(work.dir, [...SMALL, '--seed', '3', '-o', dir, '--until', 'cells=6'], {
+      runner: async () => runner,
+    });
     const lines = cellsOf(dir);
     expect(lines.map(({ fault }) => fault?.kind ?? 'none')).toEqual([
       'none',
@@ -54,20 +58,26 @@ describe('a cell that breaks', () => {
       'thread-exited',
       'hang',
       'out-of-memory',
-      'thread-threw',
-      'none',
       'none',
     ]);
     expect(code).toBe(summaryOf(dir).verdict === 'FAILURE' ? 1 : 6);
-    expect(summaryOf(dir).totals.faults).toEqual({ 'thread-threw': 2, 'thread-exited': 1, hang: 1, 'out-of-memory': 1 });
+    expect(summaryOf(dir).totals.faults).toEqual({
+      'thread-threw': 1,
+      'thread-exited': 1,
+      hang: 1,
+      'out-of-memory': 1,
+    });
     reconcile(dir);
-    for (const line of lines.slice(6)) expect(line.operations.madvise!.count).toBeGreaterThan(0);
+    for (const line of lines.slice(5)) expect(line.operations.madvise!.count).toBeGreaterThan(0);
     // Before its threads were ended, the hang was looked at.
     const logged = readFileSync(join(dir, 'odptorture.log'), 'utf8')
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { msg: string; cell?: number; threads?: string[] });
     const hang = logged.find(({ msg }) => msg.startsWith('hang: spins: no progress'));
-    expect(hang).toMatchObject({ cell: 3, threads: expect.arrayContaining([expect.stringMatching(/^spins: runs, holds nothing/)]) as string[] });
-  }, 120_000);
+    expect(hang).toMatchObject({
+      cell: 3,
+      threads: expect.arrayContaining([expect.stringMatching(/^spins: runs, holds nothing/)]) as string[],
+    });
+  }, 180_000);
 });

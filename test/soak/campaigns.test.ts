@@ -25,15 +25,21 @@ async function wrong(text: string): Promise<string[]> {
 
 describe('a campaign file', () => {
   it.each([
-    ['kind: load\n', ["ODP_E_CAMPAIGN_INVALID c.yaml:1:7: kind is \"load\"; a campaign has kind 'campaign'"]],
+    ['kind: load\n', ['ODP_E_CAMPAIGN_INVALID c.yaml:1:7: kind is "load"; a campaign has kind \'campaign\'']],
     ['kind: [\n', [/^ODP_E_YAML c\.yaml:2:1: /]],
     [
       `${HEAD}cels: []\n`,
-      ["ODP_E_CAMPAIGN_INVALID c.yaml:1:1: cells: is missing", "ODP_E_CAMPAIGN_INVALID c.yaml:3:1: unknown key 'cels'; did you mean 'cell'?"],
+      [
+        'ODP_E_CAMPAIGN_INVALID c.yaml:1:1: cells: is missing',
+        "ODP_E_CAMPAIGN_INVALID c.yaml:3:1: unknown key 'cels'; did you mean 'cell'?",
+      ],
     ],
     [
       `${HEAD}cell: soon\ncells:\n  - { scenarios: [seed], strategies: [pinned], weight: -1 }\n`,
-      [/^ODP_E_CAMPAIGN_INVALID c\.yaml:3:7: cell: must be a duration/, /^ODP_E_CAMPAIGN_INVALID c\.yaml:5:56: cells\[0\]\.weight: /],
+      [
+        /^ODP_E_CAMPAIGN_INVALID c\.yaml:3:7: cell: must be a duration/,
+        /^ODP_E_CAMPAIGN_INVALID c\.yaml:5:56: cells\[0\]\.weight: /,
+      ],
     ],
     [
       `${HEAD}cells:\n  - scenarios: [sead]\n    strategies: [pinned]\n`,
@@ -48,12 +54,19 @@ describe('a campaign file', () => {
       [/^ODP_E_ERA c\.yaml:5:17: no era 'v9'/],
     ],
   ])('%j: its mistakes come with their places', async (text, expected) => {
-    expect(await wrong(text)).toEqual(expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))));
+    expect(await wrong(text)).toEqual(
+      expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))),
+    );
   });
 
   it('is found by name or by path', async () => {
-    await expect(soakIn(work.dir, ['defalt'])).rejects.toThrow("ODP_E_CAMPAIGN_UNKNOWN: no campaign 'defalt'; did you mean 'default'?");
-    await expect(soakIn(work.dir, ['./none.yaml'])).rejects.toMatchObject({ code: 'ODP_E_CAMPAIGN_UNREADABLE', exitCode: 2 });
+    await expect(soakIn(work.dir, ['defalt'])).rejects.toThrow(
+      "ODP_E_CAMPAIGN_UNKNOWN: no campaign 'defalt'; did you mean 'default'?",
+    );
+    await expect(soakIn(work.dir, ['./none.yaml'])).rejects.toMatchObject({
+      code: 'ODP_E_CAMPAIGN_UNREADABLE',
+      exitCode: 2,
+    });
     await expect(soakIn(work.dir, ['default', '--strategy', 'pinned'])).rejects.toMatchObject({ code: 'ODP_E_USAGE' });
   });
 
@@ -70,14 +83,29 @@ describe('a campaign file', () => {
       `${HEAD}cells:\n  - { scenarios: [seed], strategies: [pinned] }\n`,
       '/x/night.yaml',
     );
-    expect({ cell, duration, judge, name }).toEqual({ cell: 10_000, duration: 28_800_000, judge: 'violations', name: 'night' });
+    expect({ cell, duration, judge, name }).toEqual({
+      cell: 10_000,
+      duration: 28_800_000,
+      judge: 'violations',
+      name: 'night',
+    });
     expect(canary).toEqual({ scenario: 'seed', strategy: 'private-count', cell: 2000 });
     expect(loadCampaign(shippedCampaigns(packageRoot())[0]!.file).judge).toBe('expectations');
   });
 
   it('users name files relative to it; weights come from flags, too', async () => {
     const dir = join(work.dir, 'weighted');
-    const args = ['--scenario', 'seed', '--strategy', 'pinned=3,range-stack', '--no-progress', '-o', dir, '--until', 'rotations=4'];
+    const args = [
+      '--scenario',
+      'seed',
+      '--strategy',
+      'pinned=3,range-stack',
+      '--no-progress',
+      '-o',
+      dir,
+      '--until',
+      'rotations=4',
+    ];
     await soakIn(work.dir, args);
     const count = (strategy: string): number => cellsOf(dir).filter((line) => line.strategy === strategy).length;
     expect([count('pinned'), count('range-stack'), count('private-count')]).toEqual([12, 4, 4]);
@@ -89,7 +117,15 @@ describe('flags of a soak', () => {
     [['--max-disk', '1GiB'], { maxDisk: 2 ** 30 }],
     [['--max-memory', '1.5kB'], { maxMemory: 1500 }],
     [['--stop-at', '7:05'], { stopAt: { hours: 7, minutes: 5 } }],
-    [['--scenario', 'seed=2.5,mixed'], { scenario: [{ name: 'seed', weight: 2.5 }, { name: 'mixed', weight: 1 }] }],
+    [
+      ['--scenario', 'seed=2.5,mixed'],
+      {
+        scenario: [
+          { name: 'seed', weight: 2.5 },
+          { name: 'mixed', weight: 1 },
+        ],
+      },
+    ],
   ])('%j', (args, expected) => {
     expect(soakFlags(args).flags).toMatchObject(expected);
   });
@@ -108,7 +144,11 @@ describe('flags of a soak', () => {
   });
 
   it('conditions are read, or said to be wrong', () => {
-    expect(parseUntil('exposures.fault-in-section=1e6')).toMatchObject({ what: 'exposures', name: 'fault-in-section', least: 1e6 });
+    expect(parseUntil('exposures.fault-in-section=1e6')).toMatchObject({
+      what: 'exposures',
+      name: 'fault-in-section',
+      least: 1e6,
+    });
     expect(parseUntil('violation=1')).toBe("'violation=1': nothing is called 'violation'; did you mean 'violations'?");
     expect(parseUntil('cells=0')).toBe("'cells=0': it is reached before the first cell");
   });

@@ -66,7 +66,13 @@ describe('how a soak ends', () => {
     const summary = summaryOf(dir);
     const { environment, judgedBy } = summary;
     const entries = summary.totals.entries.map(({ entry }) => entry);
-    const again = summarizeSoak(checkpointOf(dir), { environment, judgedBy, entries, interruptedBy: null, unsaved: null });
+    const again = summarizeSoak(checkpointOf(dir), {
+      environment,
+      judgedBy,
+      entries,
+      interruptedBy: null,
+      unsaved: null,
+    });
     expect(again).toEqual(summary);
   });
 
@@ -76,14 +82,19 @@ describe('how a soak ends', () => {
     expect(verdict).toBe('SUCCESS');
     // Canaries do not count.
     expect(totals.exposures['fault-in-section']).toBeGreaterThanOrEqual(200);
-    expect(rateBound95['seed/range-stack/v5.5']).toBeCloseTo(3 / (totals.entries.find((e) => e.strategy === 'range-stack')!.cells * 150));
+    expect(rateBound95['seed/range-stack/v5.5']).toBeCloseTo(
+      3 / (totals.entries.find((e) => e.strategy === 'range-stack')!.cells * 150),
+    );
   });
 
   it('a harness that does not see its canary knows nothing: exit code 4', async () => {
     const terminal = terminalIn(work.dir);
     const args = [...SMALL, '--seed', '7', '-o', dir, '--until', 'rotations=2'];
     expect(await soakIn(work.dir, args, doubles({ blind: true }), terminal)).toBe(4);
-    expect(summaryOf(dir)).toMatchObject({ verdict: 'UNKNOWN', totals: { canary: { cells: 2, caught: 0, missed: 2 } } });
+    expect(summaryOf(dir)).toMatchObject({
+      verdict: 'UNKNOWN',
+      totals: { canary: { cells: 2, caught: 0, missed: 2 } },
+    });
     expect(terminal.errors.join('\n')).toContain('the canary was missed in cell 0');
   });
 
@@ -117,7 +128,30 @@ describe('how a soak ends', () => {
     reconcile(dir);
     expect(cellsOf(dir)[2]!.fault).toEqual({ kind: 'thread-threw', thread: 'harness', message: 'a mistake of ours' });
     expect(summaryOf(dir).totals).toMatchObject({ cells: 9, faults: { 'thread-threw': 1 } });
-    expect(readFileSync(join(dir, 'odptorture.log'), 'utf8')).toContain('the harness failed in cell 2: a mistake of ours');
+    expect(readFileSync(join(dir, 'odptorture.log'), 'utf8')).toContain(
+      'the harness failed in cell 2: a mistake of ours',
+    );
+  });
+});
+
+describe('a cell that does not end when it is told to', () => {
+  it('is given up after a while and does not count: all others are written, and a resume runs it again', async () => {
+    let n = 0;
+    const stuck: SoakRunner = {
+      ...fakeRunner(),
+      runCell(plan, sink, signal) {
+        const cell = fakeRunner().runCell(plan, sink, signal);
+        if (++n < 5) return cell;
+        process.emit('SIGTERM');
+        return new Promise(() => {});
+      },
+    };
+    const args = [...SMALL, '--seed', '7', '-o', dir];
+    expect(await soakIn(work.dir, args, { runner: async () => stuck, graceMs: 50 })).toBe(143);
+    expect(summaryOf(dir)).toMatchObject({ reason: 'SIGTERM', interrupted: true, totals: { cells: 4 } });
+    await soakIn(work.dir, ['--no-progress', '--resume', dir, '--until', 'cells=9']);
+    expect(reconcile(dir).cells).toBe(9);
+    expect(cellsOf(dir).map(({ seed }) => seed)).toEqual([7, 8, 9, 10, 11, 12, 13, 14, 15]);
   });
 });
 

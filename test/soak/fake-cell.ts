@@ -40,7 +40,13 @@ export function foundBy(plan: CellPlan, { records = 1, blind, clean }: FakeCell 
     count: 1 + 10 * n,
     records: (1 + Math.min(n, 4)) * records,
   };
-  const second: Found = { oracle: 'stale-dma', role: 'dma', point: 'dma.translated', count: n, records: Math.min(n, 2) };
+  const second: Found = {
+    oracle: 'stale-dma',
+    role: 'dma',
+    point: 'dma.translated',
+    count: n,
+    records: Math.min(n, 2),
+  };
   return [{ ...first, count: Math.max(first.count, first.records) }, second].filter(({ count }) => count > 0);
 }
 

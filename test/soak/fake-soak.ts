@@ -1,5 +1,5 @@
-import { soakCommand } from '../../src/cli/soak.ts';
 import { internalErrorLine } from '../../src/cli/program.ts';
+import { soakCommand } from '../../src/cli/soak.ts';
 import { processTerminal } from '../../src/cli/terminal-io.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 import { CLOCK, fakeRunner, soakFlags } from './soak-fixture.ts';
@@ -8,7 +8,10 @@ import { CLOCK, fakeRunner, soakFlags } from './soak-fixture.ts';
 // FAKE_CELL_MS: how long a cell takes.
 const { given, flags } = soakFlags(process.argv.slice(2));
 const terminal = processTerminal();
-const runner = fakeRunner({ ms: Number(process.env.FAKE_CELL_MS ?? 5), records: Number(process.env.FAKE_RECORDS ?? 1) });
+const runner = fakeRunner({
+  ms: Number(process.env.FAKE_CELL_MS ?? 5),
+  records: Number(process.env.FAKE_RECORDS ?? 1),
+});
 try {
   process.exitCode = await soakCommand(given, flags, terminal, {
     runner: async () => runner,

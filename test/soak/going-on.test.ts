@@ -2,8 +2,8 @@ import { appendFileSync, copyFileSync, mkdirSync, readFileSync, truncateSync, wr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/cli/package-root.ts';
-import { lineDiff } from '../../src/soak/diff.ts';
 import type { CellResult } from '../../src/results/types.ts';
+import { lineDiff } from '../../src/soak/diff.ts';
 import type { FakeCell } from './fake-cell.ts';
 import {
   cellsOf,
@@ -82,7 +82,9 @@ describe('going on with a soak', () => {
     await refused(['--strategy', 'pinned', '--until', 'cells=9']);
     await expect(resume(['--seed', '8', '--until', 'cells=9'])).rejects.toThrow('--seed was 7, and is 8 now');
     await expect(resume([])).rejects.toThrow(/nothing is left to do after .*; a larger -d/);
-    await expect(soakIn(work.dir, ['--resume', join(work.dir, 'none')])).rejects.toThrow('there is no soak to go on with: ENOENT');
+    await expect(soakIn(work.dir, ['--resume', join(work.dir, 'none')])).rejects.toThrow(
+      'there is no soak to go on with: ENOENT',
+    );
     // The same seed may be said again.
     expect(await resume(['--seed', '7', '--until', 'cells=6'])).toBe(1);
   });
@@ -90,13 +92,27 @@ describe('going on with a soak', () => {
   it('a scenario that has changed in between is refused, with the lines', async () => {
     const scenario = join(work.dir, 'own.yaml');
     copyFileSync(join(packageRoot(), 'scenarios/seed.yaml'), scenario);
-    const args = ['--scenario', './own.yaml', '--strategy', 'range-stack', '--no-progress', '-o', dir, '--until', 'cells=2'];
+    const args = [
+      '--scenario',
+      './own.yaml',
+      '--strategy',
+      'range-stack',
+      '--no-progress',
+      '-o',
+      dir,
+      '--until',
+      'cells=2',
+    ];
     await soakIn(work.dir, args);
     const text = readFileSync(scenario, 'utf8');
     writeFileSync(scenario, text.replace('pages: 48', 'pages: 64'));
     const terminal = terminalIn(work.dir);
-    await expect(resume(['--until', 'cells=4'], terminal)).rejects.toThrow(/own\.yaml: it has changed since the soak began/);
-    expect(terminal.errors).toEqual(expect.arrayContaining([expect.stringMatching(/^--- /), '-  pages: 48', '+  pages: 64']));
+    await expect(resume(['--until', 'cells=4'], terminal)).rejects.toThrow(
+      /own\.yaml: it has changed since the soak began/,
+    );
+    expect(terminal.errors).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^--- /), '-  pages: 48', '+  pages: 64']),
+    );
     expect(checkpointOf(dir).next.index).toBe(2);
     writeFileSync(scenario, text);
     await resume(['--until', 'cells=4']);
@@ -110,6 +126,15 @@ describe('going on with a soak', () => {
     await soakIn(work.dir, ['night.yaml', '--no-progress', '-o', dir, '--until', 'cells=2']);
     writeFileSync(file, text.replace('range-stack', 'pinned'));
     await expect(resume(['--until', 'cells=4'])).rejects.toThrow(/night\.yaml: it has changed since the soak began/);
+  });
+
+  it('under another version it goes on, and says so', async () => {
+    await start(2);
+    const file = join(dir, 'run.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"version": "[^"]+"/, '"version": "0.0.1"'));
+    const terminal = terminalIn(work.dir);
+    await resume(['--until', 'cells=3'], terminal);
+    expect(terminal.errors.join('\n')).toContain('version was 0.0.1 when the soak was last begun, and is ');
   });
 
   it('shows a change as lines', () => {

@@ -1,12 +1,23 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockFolder, processStart } from '../../src/results/lock-file.ts';
+import type { CellResult } from '../../src/results/types.ts';
 import { spawned, untilPrinted } from '../cli/spawned.ts';
-import { checkpointOf, reconcile, SMALL, soakIn, summaryOf, terminalIn, workFolder } from './soak-fixture.ts';
+import {
+  cellsOf,
+  checkpointOf,
+  fakeRunner,
+  reconcile,
+  SMALL,
+  soakIn,
+  summaryOf,
+  terminalIn,
+  workFolder,
+} from './soak-fixture.ts';
 
 const FAKE_SOAK = fileURLToPath(new URL('./fake-soak.js', import.meta.url));
 
@@ -74,7 +85,9 @@ describe('two processes', () => {
     const { next } = checkpointOf(dir);
     await soakIn(work.dir, ['--no-progress', '--resume', dir, '--until', `cells=${next.index + 1}`]);
     expect(reconcile(dir).cells).toBe(next.index + 1);
-    expect(readFileSync(join(dir, 'odptorture.log'), 'utf8')).toMatch(/the lock of process \d+, which has ended, was taken over/);
+    expect(readFileSync(join(dir, 'odptorture.log'), 'utf8')).toMatch(
+      /the lock of process \d+, which has ended, was taken over/,
+    );
   });
 
   it('a lock is stale when its pid is another process by now, and never when it is of another machine', () => {
@@ -86,41 +99,56 @@ describe('two processes', () => {
     };
     expect(owner.started).not.toBe('');
     expect(held({})).toThrow('process');
-    expect(held({ host: 'elsewhere', pid: 1 })).toThrow('process 1 writes here since s on elsewhere; if that machine no longer');
+    expect(held({ host: 'elsewhere', pid: 1 })).toThrow(
+      'process 1 writes here since s on elsewhere; if that machine no longer',
+    );
     expect(held({ started: 'boot/1' })).not.toThrow();
     expect(held({ pid: 2 ** 22 + 1 })).not.toThrow();
     writeFileSync(lock, '{"pid":');
     expect(() => lockFolder(lock).release()).not.toThrow();
-    expect(readdirSync(work.dir)).toEqual([]);
+    expect(readdirSync(work.dir).sort()).toEqual(['load.yaml', 'small.yaml']);
   });
 
   it('of many that want a stale lock, one gets it', async () => {
     const lock = join(work.dir, 'l');
     writeFileSync(lock, '{"pid":');
-    const code = `import('${fileURLToPath(new URL('../../src/results/lock-file.js', import.meta.url))}').then(({ lockFolder }) => {
-      try { lockFolder(process.argv[1]); console.log('got it'); setTimeout(() => {}, 1500); } catch { console.log('refused'); }
-    })`;
-    const runs = await Promise.all(
-      Array.from({ length: 4 }, () => spawnedCode(code, lock)),
-    );
-    expect(runs.filter((out) => out.includes('got it'))).toHaveLength(1);
+    const children = Array.from({ length: 4 }, () => lockingProcess(lock));
+    const said = await Promise.all(children.map(({ said }) => said));
+    for (const { end } of children) end();
+    expect(said.filter((word) => word === 'held')).toHaveLength(1);
+  });
+
+  it('one that finds its lock gone stops before it writes', async () => {
+    const change = (result: CellResult): CellResult => {
+      rmSync(join(dir, 'soak.lock'), { force: true });
+      return result;
+    };
+    const taken = soakIn(work.dir, [...SMALL, '-o', dir], { runner: async () => fakeRunner({ change }) });
+    await expect(taken).rejects.toMatchObject({ code: 'ODP_E_IN_USE' });
+    expect(cellsOf(dir)).toEqual([]);
+    await soakIn(work.dir, ['--no-progress', '--resume', dir, '--until', 'cells=2']);
+    expect(reconcile(dir).cells).toBe(2);
   });
 });
 
-function spawnedCode(code: string, argument: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', code, argument]);
-    let out = '';
-    child.stdout.on('data', (data: Buffer) => {
-      out += data.toString();
-    });
-    const bound = setTimeout(() => child.kill('SIGKILL'), 20_000);
+const LOCK_FILE = fileURLToPath(new URL('../../src/results/lock-file.js', import.meta.url));
+
+/** A process that takes a lock and keeps it: says `held` when it still has it a moment later. */
+function lockingProcess(path: string): { said: Promise<string>; end(): void } {
+  const code = `import(process.argv[1]).then(({ lockFolder }) => {
+    setTimeout(() => {}, 30_000);
+    try {
+      const lock = lockFolder(process.argv[2]);
+      setTimeout(() => console.log(lock.isHeld() ? 'held' : 'lost'), 300);
+    } catch { console.log('refused'); }
+  })`;
+  const child = spawn(process.execPath, ['-e', code, LOCK_FILE, path]);
+  const said = new Promise<string>((resolve, reject) => {
+    child.stdout.once('data', (data: Buffer) => resolve(data.toString().trim()));
     child.on('error', reject);
-    child.on('close', () => {
-      clearTimeout(bound);
-      resolve(out);
-    });
+    child.on('close', () => resolve('ended'));
   });
+  return { said, end: () => child.kill('SIGKILL') };
 }
 
 describe('a disk that fails', () => {

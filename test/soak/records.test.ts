@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/program.ts';
-import { readViolation } from '../../src/results/violation-file.ts';
 import { type SeriesPoint, seriesPointSchema } from '../../src/results/soak-types.ts';
+import { readViolation } from '../../src/results/violation-file.ts';
 import { closeCells, runCell } from '../../src/torture/cell.ts';
 import { arenaWords } from '../../src/world/size.ts';
 import { checkpointOf, racesOf, reconcile, soakIn, summaryOf, terminalIn, workFolder } from './soak-fixture.ts';
@@ -16,7 +16,19 @@ beforeAll(async () => {
   work = workFolder();
   dir = join(work.dir, 'soak');
   const runner = { runCell, closeCells, arenaWords };
-  const args = ['--scenario', 'seed', '--strategy', 'private-count', '--cell', '1500ms', '--seed', '5', '--no-progress', '-o', dir];
+  const args = [
+    '--scenario',
+    'seed',
+    '--strategy',
+    'private-count',
+    '--cell',
+    '1500ms',
+    '--seed',
+    '5',
+    '--no-progress',
+    '-o',
+    dir,
+  ];
   const code = await soakIn(work.dir, [...args, '--until', 'cells=2'], { runner: async () => runner });
   expect(code).toBe(1);
 }, 60_000);

@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { expect } from 'vitest';
+import { packageRoot } from '../../src/cli/package-root.ts';
 import { type SoakMeans, soakCommand } from '../../src/cli/soak.ts';
 import { addSoakOptions, type SoakFlags } from '../../src/cli/soak-options.ts';
 import type { Terminal } from '../../src/cli/terminal-io.ts';
@@ -19,7 +20,7 @@ import {
 import type { CellResult, CellSink } from '../../src/results/types.ts';
 import type { CellPlan } from '../../src/scenario/plan.ts';
 import { addCell, noTotals, sumOf } from '../../src/soak/totals.ts';
-import { fakeResult, type FakeCell } from './fake-cell.ts';
+import { type FakeCell, fakeResult } from './fake-cell.ts';
 
 export interface SoakRunner {
   runCell(plan: CellPlan, sink: CellSink, signal: AbortSignal): Promise<CellResult>;
@@ -63,8 +64,14 @@ export function soakFlags(args: readonly string[]): { given: string | undefined;
   return { given: command.args[0], flags: command.opts<SoakFlags>() };
 }
 
-/** Two designs on one scenario, and the canary: three cells a rotation. */
-export const SMALL = ['--scenario', 'seed', '--strategy', 'context-count,range-stack', '--no-progress'] as const;
+/** The campaign of a work folder: two designs on one scenario, and the canary; three cells a rotation. */
+export const SMALL = ['small.yaml', '--no-progress'] as const;
+const CAMPAIGN = `kind: campaign
+description: Two designs on one load.
+cells:
+  - { scenarios: [./load.yaml], strategies: [context-count, range-stack] }
+canary: { scenario: ./load.yaml }
+`;
 
 export const CLOCK = { wall: () => Date.now(), mono: () => performance.now() };
 
@@ -79,8 +86,11 @@ export function soakIn(
   return soakCommand(given, flags, terminal, { runner: async () => fakeRunner(), clock: CLOCK, ...means });
 }
 
+/** A folder with the campaign `SMALL` and its scenario, a copy: a soak refuses to go on when that has been edited in between. */
 export function workFolder(): { dir: string; remove(): void } {
   const dir = mkdtempSync(join(tmpdir(), 'odp-soak-'));
+  copyFileSync(join(packageRoot(), 'scenarios/seed.yaml'), join(dir, 'load.yaml'));
+  writeFileSync(join(dir, 'small.yaml'), CAMPAIGN);
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
@@ -94,8 +104,10 @@ const ndjson = (file: string): unknown[] => {
     .map((line) => JSON.parse(line) as unknown);
 };
 
-export const cellsOf = (dir: string): CellLine[] => ndjson(join(dir, 'cells.ndjson')).map((line) => cellLineSchema.parse(line));
-export const checkpointOf = (dir: string): SoakCheckpoint => soakCheckpointSchema.parse(json(join(dir, 'checkpoint.json')));
+export const cellsOf = (dir: string): CellLine[] =>
+  ndjson(join(dir, 'cells.ndjson')).map((line) => cellLineSchema.parse(line));
+export const checkpointOf = (dir: string): SoakCheckpoint =>
+  soakCheckpointSchema.parse(json(join(dir, 'checkpoint.json')));
 export const summaryOf = (dir: string): SoakSummary => soakSummarySchema.parse(json(join(dir, 'summary.json')));
 
 export function raceFiles(dir: string): string[] {
@@ -127,13 +139,18 @@ export function reconcile(dir: string): { cells: number; violations: number; rec
     for (const [key, n] of Object.entries(line.signatures)) signatures[key] = (signatures[key] ?? 0) + n;
     violations += counted;
   }
-  expect(Object.fromEntries(checkpoint.signatures.map(({ signature, count }) => [signature, count]))).toEqual(signatures);
+  expect(Object.fromEntries(checkpoint.signatures.map(({ signature, count }) => [signature, count]))).toEqual(
+    signatures,
+  );
   expect(sumOf(checkpoint.totals.records)).toBe(violations);
   const records = racesOf(dir);
   expect(records).toHaveLength(checkpoint.totals.records.logged);
   expect(new Set(records.map(({ signature, nth }) => `${signature} ${nth}`)).size).toBe(records.length);
   for (const { signature, logged } of checkpoint.signatures)
-    expect(records.filter((record) => record.signature === signature), signature).toHaveLength(logged);
+    expect(
+      records.filter((record) => record.signature === signature),
+      signature,
+    ).toHaveLength(logged);
   const folders = existsSync(join(dir, 'violations')) ? readdirSync(join(dir, 'violations')) : [];
   expect(folders).toHaveLength(checkpoint.violationFolders);
   return { cells: lines.length, violations, records: records.length };

@@ -70,7 +70,8 @@ describe('an actor', () => {
   it('keeps latencies in nanoseconds, and none when no time was taken', () => {
     const bed = createBed(contextCount);
     const actor = bed.actors[0]!;
-    const quantiles = () => quantilesOf(sumHistograms(actor.f64, [actor.histograms + HISTOGRAM.register * HISTOGRAM_DOUBLES]));
+    const quantiles = () =>
+      quantilesOf(sumHistograms(actor.f64, [actor.histograms + HISTOGRAM.register * HISTOGRAM_DOUBLES]));
     recordLatency(actor, HISTOGRAM.register, 0);
     expect(quantiles().count).toBe(0);
     recordLatency(actor, HISTOGRAM.register, performance.now() + actor.clockOffsetMs - 2);
