@@ -11,7 +11,8 @@ import { lineFinder, scanSource } from './source-scan.mjs';
 /** Low to high. `index.ts` is src/index.ts, which sees all. */
 const LAYERS = [
   ...['memory', 'sync', 'trace', 'mm', 'hca', 'odp', 'strategies', 'variants', 'oracles'],
-  ...['scenario', 'world', 'results', 'torture', 'bench', 'explore', 'report', 'soak', 'inspect', 'query', 'cli', 'index.ts'],
+  ...['scenario', 'world', 'results', 'torture', 'bench', 'explore', 'report'],
+  ...['soak', 'inspect', 'query', 'cli', 'index.ts'],
 ];
 /** The model: these run inside every thread and under a controlled scheduler. */
 const MODEL = new Set(LAYERS.slice(0, LAYERS.indexOf('oracles') + 1));

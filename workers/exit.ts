@@ -2,7 +2,6 @@ import { mmExited } from '../src/mm/exit.ts';
 import { mmput } from '../src/mm/users.ts';
 import { deregisterMr } from '../src/odp/memory-region.ts';
 import { forEachUmem, ucontextIdle } from '../src/odp/ucontext.ts';
-import { UMEM } from '../src/odp/umem.ts';
 import { reviveMm } from '../src/torture/areas.ts';
 import { pause, runRole, type ThreadExit, type ThreadTask } from '../src/torture/thread.ts';
 import { stopping } from '../src/trace/park.ts';
@@ -24,7 +23,7 @@ export default (task: ThreadTask): ThreadExit =>
       // Whoever has the last reference runs exit_mmap, and that may be a fault handler.
       while (!mmExited(actor, mm)) pause(cell, LOOK_US);
       const keys: number[] = [];
-      forEachUmem(mem, ctx, (umem) => keys.push(mem[umem + UMEM.key]!));
+      forEachUmem(mem, ctx, (_umem, _index, key) => keys.push(key));
       for (const key of keys) deregisterMr(actor, ctx, key);
       // Regions that others are taking down.
       while (!ucontextIdle(mem, ctx) && !stopping(mem, control)) pause(cell, LOOK_US);

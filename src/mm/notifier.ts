@@ -63,6 +63,8 @@ export interface Subscription {
   rangeEnd(actor: Actor, section: Addr, start: Vpn, last: Vpn): void;
   /** release: the mm goes away. */
   release(actor: Actor): void;
+  /** free_notifier: it is off the list since then, and no callback of it runs any more. Ends of sections that ran at release never came. */
+  free?(actor: Actor): void;
 }
 
 const STARTING = POINT['section.starting'];
@@ -145,6 +147,8 @@ export function mmuNotifierRelease(actor: Actor, mm: Mm): void {
   srcuReadUnlock(actor, mm.srcu, idx);
   if (releaseBeforeUnlink) unlinkAll(actor, mm, mask);
   synchronizeSrcu(actor, mm.srcu);
+  for (let i = 0; i < mm.subscriptions.length; i++)
+    if ((mask & (1 << i)) !== 0 && mm.subscriptions[i].permanent !== true) mm.subscriptions[i].free?.(actor);
 }
 
 function subscribedMask(actor: Actor, mm: Mm): number {

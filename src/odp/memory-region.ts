@@ -204,6 +204,7 @@ function beforeInit(actor: Actor, ctx: Ucontext, steps: OdpSteps, index: number,
 export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome {
   const { mem } = actor;
   const index = keyIndex(key);
+  if (index === 0 || index >= ctx.hca.mkeys) return OUTCOME.einval;
   const mkey = mkeyAddr(ctx.hca, index);
   const umem = umemAddr(ctx, index);
   point(actor, POINT['deregister.enter'], key, index, 0);

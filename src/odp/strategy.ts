@@ -115,6 +115,11 @@ export interface Strategy {
    * over the address space and, once all umems are dying, its end.
    */
   release?(actor: Actor, ctx: Ucontext, section: Addr, start: Vpn, last: Vpn): void;
+  /**
+   * free_notifier: the process has exited and no callback runs any more, nor ever will; sections that ran at release got no end. Regions are
+   * still to be taken out: whoever waits there for such an end is to be let go.
+   */
+  free?(actor: Actor, ctx: Ucontext): void;
   /** Everybody is parked: reports each value of the ucontext (`umem` 0) or of one umem that is not what it must be then. */
   audit(actor: Actor, ctx: Ucontext, umem: Addr, report: AuditReport): void;
   expected(era: Era, traits: Traits, params: Readonly<Record<string, number>>): Expectation;

@@ -64,6 +64,7 @@ export const odpSubscription = (ctx: Ucontext, index: number): Subscription => (
     if (ctx.faulty !== null) afterEnd(actor, ctx);
   },
   release: (actor) => release(actor, ctx),
+  free: (actor) => ctx.strategy.free?.(actor, ctx),
 });
 
 function afterEnd(actor: Actor, ctx: Ucontext): void {

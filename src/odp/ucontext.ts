@@ -172,11 +172,14 @@ export function ucontextIdle(mem: Memory, ctx: Ucontext): boolean {
   return true;
 }
 
-/** Calls `visit` with each umem of this process that has a key. Not for hot paths; exact when all threads are quiet. */
-export function forEachUmem(mem: Memory, ctx: Ucontext, visit: (umem: Addr, index: number) => void): void {
+/**
+ * Calls `visit` with each umem of this process that has a key. Not for hot paths; exact when all threads are quiet. The key is the
+ * adapter's: that in a umem that somebody frees meanwhile is poison.
+ */
+export function forEachUmem(mem: Memory, ctx: Ucontext, visit: (umem: Addr, index: number, key: number) => void): void {
   for (let index = 1; index < ctx.hca.mkeys; index++) {
     if (!slabAllocated(mem, ctx.slab, index)) continue;
-    if (mem[mkeyAddr(ctx.hca, index) + MKEY.key] !== 0 && mem[umemAddr(ctx, index) + UMEM.mm] === ctx.mm.id)
-      visit(umemAddr(ctx, index), index);
+    const key = mem[mkeyAddr(ctx.hca, index) + MKEY.key];
+    if (key !== 0 && mem[umemAddr(ctx, index) + UMEM.mm] === ctx.mm.id) visit(umemAddr(ctx, index), index, key);
   }
 }

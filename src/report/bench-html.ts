@@ -44,6 +44,9 @@ ${tableHtml(table)}
     heats.push(...pictures.heats);
     return html;
   });
+  // The machine and the rounds belong to every figure; how to read them can be looked up.
+  const [machine, rounds, ...explained] = legend(result);
+  const seen = [machine!, rounds!];
   const failed = result.cells.filter(({ failures }) => failures.length > 0);
   const notes = [
     ...(result.interrupted ? ['The bench was interrupted.'] : []),
@@ -64,8 +67,11 @@ ${tableHtml(table)}
 <header>
 <h1>${escaped(`Bench ${result.runId}`)}</h1>
 <pre class="cmd">${escaped(result.command)}</pre>
-${[...legend(result), ...COMPARABLE].map((line) => `<p class="dim">${escaped(line)}</p>`).join('\n')}
+${paragraphs(seen)}
 <p class="dim">In the pictures: a vertical line is the interval; where the ground is shaded there are more threads than cores.</p>
+<details class="data"><summary>How to read the figures, and what is comparable</summary>
+${paragraphs([...explained, ...COMPARABLE])}
+</details>
 ${notes.length === 0 ? '' : `<ul class="notes">${notes.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul>`}
 <noscript><p class="dim">The pictures need a script; the tables do not.</p></noscript>
 </header>
@@ -79,6 +85,9 @@ ${sections.join('\n')}
 </html>
 `;
 }
+
+const paragraphs = (lines: readonly string[]): string =>
+  lines.map((line) => `<p class="dim">${escaped(line)}</p>`).join('\n');
 
 const chartsHtml = (charts: readonly BenchChart[], first: number): string =>
   charts.length === 0

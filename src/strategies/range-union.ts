@@ -167,6 +167,14 @@ export const rangeUnion: Strategy = {
     if (firstOverlap(actor, ctx, start, last) !== NULL_ADDR) invalidateEnd(actor, ctx);
     leaveActive(actor, ctx);
   },
+  /** kvm_destroy_vm: counts that sections without an end have left, which it calls unbalanced, too. */
+  free(actor, ctx) {
+    const { mem } = actor;
+    spinLock(actor, word(ctx, VM.invalidateLock));
+    mem[ctx.ext + VM.active] = 0;
+    spinUnlock(actor, word(ctx, VM.invalidateLock));
+    wakeUpAll(actor, word(ctx, VM.slotsWait));
+  },
   // Before the page is got: it must not be older than the sample.
   faultBegin: (actor, ctx) => load(actor, word(ctx, VM.seq)),
   faultCheck(actor, ctx, _umem, sample, vpn) {

@@ -36,6 +36,7 @@ const MEMBERS = {
   faultWake: 'hook',
   leave: 'hook',
   release: 'hook',
+  free: 'hook',
   audit: 'hook',
   expected: 'hook',
 } as const satisfies Record<Member, Kind>;
@@ -44,7 +45,7 @@ const MEMBER_NAMES = Object.keys(MEMBERS);
 type MemberName = keyof typeof MEMBERS;
 export type HookName = { [K in MemberName]: (typeof MEMBERS)[K] extends 'hook' ? K : never }[MemberName];
 export const HOOKS = Object.entries(MEMBERS).flatMap(([name, kind]) => (kind === 'hook' ? [name as HookName] : []));
-const OPTIONAL_HOOKS: readonly HookName[] = ['init', 'leave', 'release', 'expected'];
+const OPTIONAL_HOOKS: readonly HookName[] = ['init', 'leave', 'release', 'free', 'expected'];
 const REQUIRED = ['name', ...HOOKS.filter((name) => !OPTIONAL_HOOKS.includes(name))];
 
 const EXPECTED: Readonly<Record<Kind, string>> = {

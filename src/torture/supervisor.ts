@@ -5,7 +5,6 @@ import { munmap } from '../mm/munmap.ts';
 import { extend } from '../mm/truncate.ts';
 import { deregisterMr } from '../odp/memory-region.ts';
 import { forEachUmem } from '../odp/ucontext.ts';
-import { UMEM } from '../odp/umem.ts';
 import { auditCounters } from '../oracles/counter.ts';
 import { checkDeadlock, createDeadlockWatch, type DeadlockWatch } from '../oracles/deadlock.ts';
 import { auditPageLists } from '../oracles/hw-sw-disagree.ts';
@@ -165,7 +164,7 @@ function deregisterAll({ cell }: Supervision): void {
   const keys: number[] = [];
   for (const ctx of world.contexts) {
     keys.length = 0;
-    forEachUmem(world.mem, ctx, (umem) => keys.push(world.mem[umem + UMEM.key]!));
+    forEachUmem(world.mem, ctx, (_umem, _index, key) => keys.push(key));
     for (const key of keys) deregisterMr(actor, ctx, key);
   }
 }

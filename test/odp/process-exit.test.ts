@@ -2,8 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Vpn } from '../../src/memory/address.ts';
 import { mmExited, mmRevive } from '../../src/mm/exit.ts';
 import { mmapAnon } from '../../src/mm/mmap.ts';
-import { mmuNotifierSubscribed } from '../../src/mm/notifier.ts';
-import { OUTCOME } from '../../src/mm/outcome.ts';
+import {
+  invalidateRangeEnd,
+  invalidateRangeStart,
+  mmuNotifierRelease,
+  mmuNotifierSubscribed,
+  SECTION_EVENT,
+} from '../../src/mm/notifier.ts';
+import { OUTCOME, type Outcome } from '../../src/mm/outcome.ts';
 import { mmput } from '../../src/mm/users.ts';
 import type { OdpSteps } from '../../src/odp/steps.ts';
 import type { Strategy } from '../../src/odp/strategy.ts';
@@ -134,4 +140,22 @@ it('deferred-activation raises its counts at release and never lowers them', () 
   deregister(bed, T2, key);
   expect(count()).toBe(1);
   expect(fired(bed)).toEqual({});
+});
+
+describe.each(STRATEGIES)('$name: a section that runs when the process exits', (strategy) => {
+  // The list that its end walks is empty by then (__mmu_notifier_release), so that the end is not told.
+  const deregistered = (): Outcome => {
+    const bed = mortal(strategy);
+    touch(bed, T4, 5);
+    const key = register(bed, T2, 4, 2);
+    const { mm } = bed.ctx;
+    invalidateRangeStart(bed.actors[T1]!, mm, 4 as Vpn, 5 as Vpn, SECTION_EVENT.clear, true);
+    mmuNotifierRelease(bed.actors[T2]!, mm);
+    invalidateRangeEnd(bed.actors[T1]!, mm);
+    return deregister(bed, T2, key);
+  };
+
+  // v4.20 holds the rwsem from start to end: nobody lets go of it any more.
+  if (strategy.name === 'held-rwsem') it('leaves its rwsem held', () => expect(deregistered).toThrow('would block'));
+  else it('does not keep its regions from going', () => expect(deregistered()).toBe(OUTCOME.ok));
 });

@@ -100,6 +100,8 @@ describe.each(STRATEGIES)('$name: a region', (strategy) => {
       }
       expect(deregister(bed, T2, key)).toBe(OUTCOME.ok);
       expect(deregister(bed, T2, key)).toBe(OUTCOME.einval);
+      // Nor is a number that never was a key, behind the last slot.
+      expect(deregister(bed, T2, 0x6b6b6b6b)).toBe(OUTCOME.einval);
       old = key;
     }
     expect(counter(bed, 'op.deregister')).toBe(10);
