@@ -9,7 +9,7 @@ import type { Task } from '../sync/task.ts';
 import { DATA_WORDS, type LockName, type lockLayout } from './lock-plan.ts';
 import { loadMultithreading } from './peers.ts';
 
-/** A lock as a thread of a cell uses it: takes it, does the work, and gives it back. `wait` is told when the lock is there. */
+/** A lock as a thread of a cell uses it: takes it, does the work, and gives it back. `got` is called when the lock is there. */
 export interface Contender {
   read(got: () => void): void;
   write(got: () => void): void;

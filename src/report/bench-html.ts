@@ -48,11 +48,7 @@ ${tableHtml(table)}
   const [machine, rounds, ...explained] = legend(result);
   const seen = [machine!, rounds!];
   const failed = result.cells.filter(({ failures }) => failures.length > 0);
-  const notes = [
-    ...(result.interrupted ? ['The bench was interrupted.'] : []),
-    ...result.notes,
-    ...failed.slice(0, 20).map(({ id, failures }) => `${id}: ${failures[0]}`),
-  ];
+  const notes = [...result.notes, ...failed.slice(0, 20).map(({ id, failures }) => `${id}: ${failures[0]}`)];
   return `<!doctype html>
 <html lang="en">
 <head>

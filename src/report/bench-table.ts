@@ -131,14 +131,14 @@ export function marks({ oversubscribed, fairness, failures }: BenchCell): string
 }
 
 /** How to read the tables; the same in every form. */
-export function legend({ environment, options, rounds, seed }: BenchResult): string[] {
+export function legend({ environment, options, rounds, seed, interrupted }: BenchResult): string[] {
   const worst = (name: 'steal' | 'others'): string => {
     const known = rounds.flatMap((round) => (round[name] === null ? [] : [round[name]]));
     return known.length === 0 ? 'unknown' : `at most ${(Math.max(...known) * 100).toFixed(1)} % in a round`;
   };
   return [
     `${environment.cpu}, ${environment.cores} cores, governor ${environment.governor ?? 'unknown'}, steal time ${worst('steal')}, CPU time of other processes ${worst('others')}, load ${environment.loadavg.toFixed(1)} at the start; Node ${environment.node}, ${environment.platform}, commit ${environment.commit?.slice(0, 12) ?? 'unknown'}.`,
-    `${options.rounds} rounds; every cell once in each, in a random order (seed ${seed}), for ${options.cellMs} ms after ${options.warmupMs} ms that do not count, on threads of its own.`,
+    `${interrupted ? `Interrupted: ${rounds.length} of ` : ''}${options.rounds} rounds; every cell once in each, in a random order (seed ${seed}), for ${options.cellMs} ms after ${options.warmupMs} ms that do not count, on threads of its own.`,
     'Figures are medians over the rounds with 95 % bootstrap intervals. Ratios are made within a round, then summed up the same way. better and worse: the interval of the ratio excludes 1; =: it does not, which is no proof that both are the same; ?: too few rounds to say.',
     `*: more threads than the ${environment.cores} cores: such a rank is one of the scheduler too. ???: the busiest thread did more than twice what the idlest did.`,
   ];
@@ -180,7 +180,7 @@ export function benchMarkdown(result: BenchResult): string {
 export const COMPARABLE = [
   'What is comparable: all locks do the same work under the lock (four words, raised or compared), take the time of one acquisition in sixteen, and are checked for lost writes. Locks without a mode for readers run at each share of reads too: that is what a reader-writer lock has to beat. The locks of this project publish their holders and keep a class, which the inline futex mutex and the peers do not.',
   'CPU time of an operation is what this process used, spinning and waking with it; other work on the machine is not in it, as it is in everything that is told by the clock.',
-  'What is not: the seqcount has no readers that exclude anybody, so its reads are retried, not waited for. The peers are measured by their blocking calls; their asynchronous ones return to the event loop and have no place in a thread that holds a model together. ringbuf.js is wait-free for one producer and one consumer and never sleeps; the page-request queue takes many of both, under a lock, and its takers may sleep.',
+  'What is not: the seqcount has no readers that exclude anybody, so its reads are retried, not waited for, and its words are read and written atomically. The peers are measured by their blocking calls; their asynchronous ones return to the event loop and have no place in a thread that holds a model together. ringbuf.js is wait-free for one producer and one consumer and never sleeps; the page-request queue takes many of both, under a lock, and its takers may sleep.',
 ] as const;
 
 function markdownTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {

@@ -242,7 +242,7 @@ describe('report.html', () => {
       { ...bench, interrupted: true, cells: [{ ...cell!, failures: ['round 2: it hung'] }, ...others] },
       library,
     );
-    expect(html).toContain('The bench was interrupted.');
+    expect(html).toContain('Interrupted: 8 of 8 rounds');
     expect(html).toContain('round 2: it hung');
   });
 });
