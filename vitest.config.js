@@ -6,7 +6,7 @@ const dist = process.env.ODPTORTURE_DIST ?? 'dist';
 const under = (folders) => folders.map((folder) => `${dist}/test/${folder}/**/*.test.js`);
 
 /** Threads or processes that need the cores: one file at a time, or they starve each other. */
-const ALONE = under(['torture', 'e2e', 'sync', 'trace', 'memory', 'bench', 'soak', 'inspect', 'browser', 'cli', 'scaffold']);
+const ALONE = under(['torture', 'e2e', 'sync', 'trace', 'memory', 'bench', 'soak', 'inspect', 'browser']);
 
 const common = {
   testTimeout: 60_000,

@@ -5,7 +5,7 @@ import { closePool, collectingSink, forever, shippedPlan } from './cells.ts';
 
 afterAll(closePool);
 
-const DURATION_MS = 1200;
+const DURATION_MS = 700;
 
 describe('the seed scenario on real threads', () => {
   it('private-count: the count goes below zero', async () => {
