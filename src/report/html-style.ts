@@ -38,7 +38,7 @@ p { margin: .2rem 0; overflow-wrap: anywhere; }
 .facts dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
 .notes { margin: .6rem 0; padding: .5rem .9rem .5rem 2rem; background: var(--odd-back); color: var(--odd); }
 
-.sig-head, .sig summary { display: grid; grid-template-columns: 2rem minmax(8rem, 1.1fr) minmax(8rem, 1.1fr) minmax(10rem, 1.8fr) 6.5rem 5rem 5rem 5rem 7rem; gap: .6rem; align-items: baseline; padding: .35rem .5rem; }
+.sig-head, .sig summary { display: grid; grid-template-columns: 2.9rem minmax(8rem, 1.1fr) minmax(8rem, 1.1fr) minmax(10rem, 1.8fr) 6.5rem 5rem 5rem 5rem 7rem; gap: .6rem; align-items: baseline; padding: .35rem .5rem; }
 .sig-head { color: var(--dim); font-size: .82rem; border-bottom: 2px solid var(--line); }
 .sig { border-bottom: 1px solid var(--line); }
 .sig summary { cursor: pointer; list-style: none; overflow-wrap: anywhere; }
