@@ -252,6 +252,30 @@ export const CLAIMS: readonly Claim[] = [
     timeline: { scenario: 'allocation-fails', label: 'range-alloc failEvery=1', era: 'v3.19' },
   },
   {
+    id: 'allocation-sleeps',
+    words: 'an allocation in the start callback',
+    who: CLAIMS_OF_RAINDEL,
+    asks: 'A start that allocates and may wait for memory can deadlock.',
+    scenarios: [
+      {
+        name: 'allocation-sleeps',
+        groups: [
+          { strategies: ['range-alloc'], params: { sleeps: 1 } },
+          { strategies: ['range-alloc', 'range-stack'] },
+        ],
+        exposures: ['nested-section', 'fault-in-section'],
+      },
+    ],
+    question: {
+      kind: 'breaks',
+      subjects: of('allocation-sleeps', 'range-alloc sleeps=1'),
+      oracles: ['lock-order', 'deadlock'],
+    },
+    meaning:
+      'What lock-dep reports is the circle of the allocation: reclaim begins sections, so that start runs under fs_reclaim, and here fs_reclaim is entered in start. The kernel says the same of every start callback since it marks them (mmu_notifier_invalidate_range_start_map). Where `lock-order` stands without `deadlock`, no schedule of this scenario closes the circle.',
+    timeline: { scenario: 'allocation-sleeps', label: 'range-alloc sleeps=1', era: 'v3.19' },
+  },
+  {
     id: 'stack-instead-of-pool',
     words: '"use the stack that will solve this and avoid a pool"',
     who: CLAIMS_OF_GLISSE,

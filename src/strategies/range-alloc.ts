@@ -1,5 +1,6 @@
 import type { Vpn } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
+import * as allocModule from '../mm/alloc.ts';
 import * as outcomeModule from '../mm/outcome.ts';
 import type { Strategy } from '../odp/strategy.ts';
 import type { Ucontext } from '../odp/ucontext.ts';
@@ -13,6 +14,7 @@ import { backOffListed, rangePool } from './range-pool.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
+const { mayReclaim } = allocModule;
 const { OUTCOME } = outcomeModule;
 const { add } = atomicsModule;
 const { count } = actorModule;
@@ -38,6 +40,7 @@ function allocAndList(actor: Actor, ctx: Ucontext, start: Vpn, last: Vpn): boole
  * A range allocated in each start.
  *
  * - start: allocates a range without sleeping, as reclaim may be what called it; lists it, sends back the faults under way, zaps.
+ * - with `sleeps` it waits for memory instead, in reclaim: under the locks of whoever began the section, and reclaim begins sections itself.
  * - without memory: EAGAIN where the caller takes that. In 2014 nobody did: the section goes on, and no list shows it.
  * - end: frees a range that is exactly its own, or one that another thread has listed for the same pages; else it does nothing.
  * - fault and register are those of range-pool.
@@ -53,10 +56,17 @@ export const rangeAlloc: Strategy = {
   params: {
     size: sizeParam({ default: MAX_SLOTS, min: 1, description: 'ranges that there is memory for' }),
     failEvery: { default: 0, min: 0, max: 1_000_000, description: 'every n-th allocation fails; 0: none' },
+    sleeps: {
+      default: 0,
+      min: 0,
+      max: 1,
+      description: '1: allocates with GFP_KERNEL, which may sleep and enter reclaim',
+    },
   },
   words: { ...rangePool.words, ucontext: COUNTED_SLOTS.$words },
   fields: { ...rangePool.fields, ucontext: COUNTED_SLOTS },
   rangeStart(actor, ctx, _section, start, last, blockable) {
+    if (blockable && ctx.params.sleeps === 1) mayReclaim(actor, ctx.mm.world);
     if (!allocAndList(actor, ctx, start, last)) {
       if (!blockable) return OUTCOME.eagain;
       count(actor, COUNTER['exposure.unlistedSection']);
@@ -64,8 +74,15 @@ export const rangeAlloc: Strategy = {
     return backOffListed(actor, ctx, start, last, blockable);
   },
   expected(_era, traits, params) {
-    const { size, failEvery } = params;
+    const { size, failEvery, sleeps } = params;
     const injected = traits.fails?.includes('failslab') === true;
+    if (sleeps === 1)
+      return {
+        must: ['lock-order'],
+        may: ['deadlock', 'starvation', 'entry-in-section', 'stale-dma', 'stale-mapping', 'data-corruption'],
+        reason:
+          'start enters reclaim, which begins sections, and takes locks of the reverse map that the caller may hold',
+      };
     if (failEvery === 0 && size === MAX_SLOTS && !injected)
       return { must: [], may: [], reason: 'every section has a range: as range-pool, and nobody waits in start' };
     // With 1 no section at all is listed: whatever fault falls into one goes through. With more it has to be the right one.
