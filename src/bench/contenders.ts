@@ -6,6 +6,7 @@ import { downRead, downWrite, rwsemInit, upRead, upWrite } from '../sync/rw-sema
 import { readSeqBegin, readSeqRetry, seqCountInit, writeSeqBegin, writeSeqEnd } from '../sync/seq-count.ts';
 import { spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock.ts';
 import type { Task } from '../sync/task.ts';
+import { futexLock, futexUnlock } from './inline-futex.ts';
 import { DATA_WORDS, type LockName, type lockLayout } from './lock-plan.ts';
 import { loadMultithreading } from './peers.ts';
 
@@ -81,13 +82,8 @@ function inlineFutex(place: Place): Contender {
   const { mem, lock } = place;
   return exclusive(
     place,
-    () => {
-      if (Atomics.compareExchange(mem, lock, 0, 1) !== 0)
-        while (Atomics.exchange(mem, lock, 2) !== 0) Atomics.wait(mem, lock, 2);
-    },
-    () => {
-      if (Atomics.exchange(mem, lock, 0) === 2) Atomics.notify(mem, lock, 1);
-    },
+    () => futexLock(mem, lock),
+    () => futexUnlock(mem, lock),
   );
 }
 

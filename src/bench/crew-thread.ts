@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { rawLoad, rawWait } from '../sync/atomics.ts';
 import { type CrewTask, type CrewWord, GATE } from './crew.ts';
 
 /** Turns between two looks at the stop word. */
@@ -22,7 +23,7 @@ export function joinCrew<J>({ gate }: CrewTask<J>, turn: () => void): void {
   const words = new Int32Array(gate);
   const say = (word: CrewWord): void => parentPort!.postMessage(word);
   say('ready');
-  while (Atomics.load(words, GATE.go) === 0) Atomics.wait(words, GATE.go, 0, 1000);
-  while (Atomics.load(words, GATE.stop) === 0) for (let i = 0; i < TURNS; i++) turn();
+  while (rawLoad(words, GATE.go) === 0) rawWait(words, GATE.go, 0, 1000);
+  while (rawLoad(words, GATE.stop) === 0) for (let i = 0; i < TURNS; i++) turn();
   say('done');
 }

@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import type { Addr } from '../memory/address.ts';
+import { rawNotify, rawStore } from '../sync/atomics.ts';
 
 /** Words that a crew shares beside its arena: where its threads wait for the start and see the end. */
-export const GATE = { go: 0, stop: 16, $words: 32 } as const;
+export const GATE = { go: 0 as Addr, stop: 16 as Addr, $words: 32 } as const;
 
 /** What each thread of a crew is given. */
 export interface CrewTask<J> {
@@ -54,10 +56,10 @@ export async function runCrew<J, S>(options: CrewOptions<J, S>): Promise<CrewRea
   const crew = openCrew(options, gate);
   try {
     await crew.all('ready', START_MS);
-    Atomics.store(words, GATE.go, 1);
-    Atomics.notify(words, GATE.go);
+    rawStore(words, GATE.go, 1);
+    rawNotify(words, GATE.go, Number.POSITIVE_INFINITY);
     const readings = await readAll(options, crew.failed);
-    Atomics.store(words, GATE.stop, 1);
+    rawStore(words, GATE.stop, 1);
     options.stop?.();
     await crew.all('done', END_MS);
     return readings;

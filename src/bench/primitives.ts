@@ -13,6 +13,7 @@ import { type Actor, MODE } from '../trace/actor.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
 import { arenaWords } from '../world/size.ts';
+import { futexLock, futexUnlock } from './inline-futex.ts';
 import { type LoadConfig, type LoadJob, loadPlan } from './load-plan.ts';
 import { openLoadThread, prepareLoad } from './load-world.ts';
 import { loadMultithreading, type Peer } from './peers.ts';
@@ -74,9 +75,8 @@ const inlineFutex: Maker = async () => {
   const mem = new Int32Array(new SharedArrayBuffer(64));
   return () => {
     for (let i = 0; i < PRIMITIVE_BATCH; i++) {
-      if (Atomics.compareExchange(mem, 0, 0, 1) !== 0)
-        while (Atomics.exchange(mem, 0, 2) !== 0) Atomics.wait(mem, 0, 2);
-      if (Atomics.exchange(mem, 0, 0) === 2) Atomics.notify(mem, 0, 1);
+      futexLock(mem, 0);
+      futexUnlock(mem, 0);
     }
   };
 };

@@ -1,12 +1,12 @@
-import { at, NULL_ADDR, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
+import { at, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
 import { mutexUnlock, mutexTrylock as tryMutex } from '../sync/mutex.ts';
 import { type Actor, count } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
 import { randomBelow } from '../trace/random.ts';
-import { mutexTrylock } from '../trace/trylock.ts';
 import { filemapReplaceFolio } from './file.ts';
+import { underFolioLock } from './folio-lock.ts';
 import {
   allocFrame,
   FRAME,
@@ -41,22 +41,12 @@ export function migrateRange(actor: Actor, mm: Mm, start: Vpn, last: Vpn): numbe
  * lead to the new frame, of which no notifier is told. If somebody else refers to the page, it stays where it was. The caller has a
  * reference to the frame, which is given back here.
  */
-function migrateFrame(actor: Actor, world: MmWorld, pfn: Pfn): boolean {
-  const { mem } = actor;
-  const { frames } = world;
-  const f = frameAddr(frames, pfn);
-  const folioLock = at(f, FRAME.folioLock);
-  if (!mutexTrylock(actor, folioLock)) {
-    putFrame(actor, frames, pfn);
-    return false;
-  }
-  let moved = false;
-  if (mem[f + FRAME.mapping] !== NULL_ADDR) {
-    moved = moveTo(actor, world, pfn, f);
-    count(actor, moved ? COUNTER['op.migrate'] : COUNTER['fail.pageBusy']);
-  }
-  mutexUnlock(actor, folioLock);
-  putFrame(actor, frames, pfn);
+const migrateFrame = (actor: Actor, world: MmWorld, pfn: Pfn): boolean =>
+  underFolioLock(actor, world, pfn, migrateLocked);
+
+function migrateLocked(actor: Actor, world: MmWorld, pfn: Pfn): boolean {
+  const moved = moveTo(actor, world, pfn, frameAddr(world.frames, pfn));
+  count(actor, moved ? COUNTER['op.migrate'] : COUNTER['fail.pageBusy']);
   return moved;
 }
 

@@ -1,5 +1,4 @@
-import { type Addr, at, NULL_ADDR, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
-import { mutexUnlock } from '../sync/mutex.ts';
+import { type Addr, NULL_ADDR, NULL_PFN, type Pfn, type Vpn } from '../memory/address.ts';
 import { downRead, upRead } from '../sync/rw-semaphore.ts';
 import { spinLock, spinUnlock } from '../sync/spin-lock.ts';
 import { type Actor, count } from '../trace/actor.ts';
@@ -7,8 +6,8 @@ import { COUNTER } from '../trace/counters.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
 import { randomBelow } from '../trace/random.ts';
-import { mutexTrylock } from '../trace/trylock.ts';
 import { filemapRemoveUnused } from './file.ts';
+import { underFolioLock } from './folio-lock.ts';
 import { FRAME, frameAddr, frameRefs, identityFile, isFileIdentity, putFrame, tryGetFrame } from './frame.ts';
 import type { Mm, MmWorld } from './mm.ts';
 import { invalidateRangeEnd, invalidateRangeStart } from './notifier.ts';
@@ -65,24 +64,18 @@ export function takeMapped(actor: Actor, mm: Mm, vpn: Vpn): Pfn {
  * refers to it then, frees it: an anonymous page is in swap from then on, a file's page has left the cache (there is no writeback: a
  * page is its stamp). A page that somebody refers to comes back to where it was. True when it was freed.
  */
-function reclaimFrame(actor: Actor, world: MmWorld, pfn: Pfn): boolean {
+const reclaimFrame = (actor: Actor, world: MmWorld, pfn: Pfn): boolean =>
+  underFolioLock(actor, world, pfn, reclaimLocked);
+
+function reclaimLocked(actor: Actor, world: MmWorld, pfn: Pfn): boolean {
   const { mem } = actor;
-  const { frames } = world;
-  const f = frameAddr(frames, pfn);
-  const folioLock = at(f, FRAME.folioLock);
-  if (!mutexTrylock(actor, folioLock)) {
-    putFrame(actor, frames, pfn);
-    return false;
-  }
-  let freed = false;
-  if (mem[f + FRAME.mapping] !== NULL_ADDR) {
-    point(actor, POINT['reclaim.enter'], pfn, mem[f + FRAME.index], 0);
-    freed = isFileIdentity(mem[f + FRAME.identity]) ? reclaimFile(actor, world, pfn) : reclaimAnon(actor, world, pfn);
-    point(actor, POINT['reclaim.done'], pfn, freed ? 1 : 0, 0);
-    count(actor, freed ? COUNTER['op.reclaim'] : COUNTER['fail.pageBusy']);
-  }
-  mutexUnlock(actor, folioLock);
-  putFrame(actor, frames, pfn);
+  const f = frameAddr(world.frames, pfn);
+  point(actor, POINT['reclaim.enter'], pfn, mem[f + FRAME.index], 0);
+  const freed = isFileIdentity(mem[f + FRAME.identity])
+    ? reclaimFile(actor, world, pfn)
+    : reclaimAnon(actor, world, pfn);
+  point(actor, POINT['reclaim.done'], pfn, freed ? 1 : 0, 0);
+  count(actor, freed ? COUNTER['op.reclaim'] : COUNTER['fail.pageBusy']);
   return freed;
 }
 

@@ -6,29 +6,6 @@ import type { PerturbOptions } from '../trace/perturb.ts';
 import type { PointName } from '../trace/points.ts';
 import type { StallPlan } from '../trace/stall.ts';
 
-/** What a thread of a cell does. `supervisor` audits; `program` runs the verbs of a litmus test. */
-export const ROLES = [
-  'madvise',
-  'munmap',
-  'truncate',
-  'register',
-  'fault-engine',
-  'dma',
-  'touch',
-  'program',
-  'supervisor',
-  'punch-hole',
-  'mprotect',
-  'mremap',
-  'fork',
-  'reclaim',
-  'migrate',
-  'oom-reaper',
-  'exit',
-  'collapse',
-  'pagemap-scan',
-] as const;
-export type Role = (typeof ROLES)[number];
 /** Roles that a load scenario may ask for. */
 export const LOAD_ROLES = [
   'madvise',
@@ -50,6 +27,9 @@ export const LOAD_ROLES = [
   'pagemap-scan',
 ] as const;
 export type LoadRole = (typeof LOAD_ROLES)[number];
+/** What a thread of a cell does. `supervisor` audits; `program` runs the verbs of a litmus test. */
+export const ROLES = [...LOAD_ROLES, 'program', 'supervisor'] as const;
+export type Role = (typeof ROLES)[number];
 
 /** A VMA that exists when the cell starts: pages `at` .. `at + pages - 1` of mm `mm`. */
 export interface AreaPlan {
