@@ -1,6 +1,6 @@
 import { lockStatView } from '../torture/lock-figures.ts';
 import { stopThreads } from '../torture/run.ts';
-import { hrtimeMs } from '../torture/thread.ts';
+import { hrtimeMs } from '../trace/clock.ts';
 import { COUNTER, COUNTER_COUNT, type CounterName, HISTOGRAM, type HistogramName } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, type Histogram, quantilesOf, sumHistograms } from '../trace/histogram.ts';
 import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';

@@ -1,7 +1,6 @@
 import type { Vpn } from '../memory/address.ts';
 import { registerMr } from '../odp/memory-region.ts';
 import { setUpMemory } from '../torture/areas.ts';
-import { hrtimeMs } from '../torture/thread.ts';
 import { type Actor, createActor, MODE } from '../trace/actor.ts';
 import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
 import { NULL_OBSERVER } from '../trace/observer.ts';
@@ -19,8 +18,8 @@ export interface LoadThread {
 /** A thread's views. Waits for locks are always timed: they are long beside the clock. */
 export function openLoadThread({ plan, config, buffer }: LoadJob, tid: number): LoadThread {
   const world = attachWorld(plan, buffer);
-  // The zero of the cell's clock does not matter, but all threads must have the same: process.hrtime is the one that they share.
-  const cell = attachThread(world, tid, hrtimeMs() - performance.now());
+  // The zero of the cell's clock does not matter: all threads have the same.
+  const cell = attachThread(world, tid, 0);
   const actor = createActor({
     ...cell.actor,
     observer: config.observing === 'none' ? NULL_OBSERVER : cell.actor.observer,

@@ -7,7 +7,6 @@ import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
 import * as countersModule from '../trace/counters.ts';
-import * as histogramModule from '../trace/histogram.ts';
 import * as injectModule from '../trace/inject.ts';
 import * as observerModule from '../trace/observer.ts';
 import * as pointModule from '../trace/point.ts';
@@ -35,9 +34,8 @@ const { dataRace } = dataRaceModule;
 const { lockMapAcquire, lockMapRelease, PSEUDO } = lockDepModule;
 const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
 const { forgetSlot } = taskModule;
-const { count, now } = actorModule;
+const { addLatency, count, lastTime } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
-const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
 const { CAP, shouldFail } = injectModule;
 const { NOTIFIER_CALL } = observerModule;
 const { point } = pointModule;
@@ -75,6 +73,7 @@ const REFUSED = POINT['section.refused'];
 const NESTED = COUNTER['exposure.nestedSection'];
 const OVERLAPPING = COUNTER['exposure.overlappingSections'];
 const SECTIONS = COUNTER['op.section'];
+const SECTION_TIME = HISTOGRAM.section;
 const STARTED_AT = SECTION.startedAt;
 const STARTED_MASK = SECTION.startedMask;
 const COOKIE = SECTION.cookie;
@@ -185,10 +184,10 @@ export function invalidateRangeStart(
 ): Outcome {
   const { mem } = actor;
   const section = pushSection(actor, mm, start, last, event);
-  actor.f64[(section + STARTED_AT) >>> 1] = actor.mode !== 0 ? now(actor) : 0;
   if (mem[mmTaskAddr(mm.world, actor.tid) + DEPTH] > 1) count(actor, NESTED);
   if (othersOverlap(actor, mm, start, last)) count(actor, OVERLAPPING);
   point(actor, STARTING, start, last, mem[section + COOKIE]);
+  actor.f64[(section + STARTED_AT) >>> 1] = actor.mode !== 0 ? actor.f64[lastTime(actor)] : 0;
   lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart);
   const outcome = mm.subscriptions.length === 0 ? OK : callStarts(actor, mm, section, start, last, blockable);
   lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
@@ -212,7 +211,7 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   const start = mem[section + START] as Vpn;
   const last = mem[section + LAST] as Vpn;
   const cookie = mem[section + COOKIE];
-  const startedAt = actor.f64[(section + STARTED_AT) >>> 1];
+  const startedAt = (section + STARTED_AT) >>> 1;
   point(actor, ENDING, start, last, cookie);
   actor.observer.sectionEnding(actor, mm.id, start, last);
   lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart, AT_END);
@@ -221,10 +220,7 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   popSection(actor, mm.world);
   point(actor, ENDED, start, last, cookie);
   count(actor, SECTIONS);
-  if (startedAt !== 0) {
-    const base = actor.histograms + HISTOGRAM.section * HISTOGRAM_DOUBLES;
-    histogramAdd(actor.f64, base, Math.round((now(actor) - startedAt) * 1e6));
-  }
+  if (actor.f64[startedAt] !== 0) addLatency(actor, SECTION_TIME, startedAt, lastTime(actor));
 }
 
 /** mn_hlist_invalidate_range_start. */

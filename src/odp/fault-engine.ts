@@ -42,7 +42,7 @@ const { findVma, VMA, vmaWritable } = vmaModule;
 const { load, readOnce } = atomicsModule;
 const { mutexLock, mutexUnlock } = mutexModule;
 const { downRead, rwsemWriteLocked, upRead } = rwSemaphoreModule;
-const { count, now, recordLatency } = actorModule;
+const { beginLatency, count, recordLatency } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
 const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
 const { parkPoint, parkRequested, stopping } = parkModule;
@@ -72,8 +72,8 @@ export function handlePageFault(
   timeoutMs: number,
 ): Outcome {
   const { mem } = actor;
-  const begunAt = actor.mode === 0 ? 0 : now(actor);
   point(actor, POINT['fault.enter'], key, page, write ? 1 : 0);
+  beginLatency(actor);
   let refused = 0;
   let opportunities = 0;
   for (;;) {
@@ -101,7 +101,7 @@ export function handlePageFault(
     }
     putUmem(actor, umem);
     if (outcome !== OUTCOME.eagain) {
-      finish(actor, key, page, outcome, refused, begunAt);
+      finish(actor, key, page, outcome, refused);
       return outcome;
     }
     // Between two attempts, holding nothing: a quiescent point.
@@ -275,10 +275,10 @@ function waitForNotifier(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: num
   count(actor, COUNTER['fault.timeout']);
 }
 
-function finish(actor: Actor, key: number, page: number, outcome: Outcome, refused: number, begunAt: number): void {
+function finish(actor: Actor, key: number, page: number, outcome: Outcome, refused: number): void {
   if (outcome === OUTCOME.ok) {
     count(actor, COUNTER['op.fault']);
-    recordLatency(actor, HISTOGRAM.fault, begunAt);
+    recordLatency(actor, HISTOGRAM.fault);
     if (actor.mode !== 0)
       histogramAdd(actor.f64, actor.histograms + HISTOGRAM.retriesPerCommit * HISTOGRAM_DOUBLES, refused);
     return;

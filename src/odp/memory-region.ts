@@ -49,7 +49,7 @@ const { dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { mutexInit, mutexLock, mutexUnlock } = mutexModule;
 const { downRead, downWrite, upRead, upWrite } = rwSemaphoreModule;
-const { count, now, recordLatency } = actorModule;
+const { beginLatency, count, recordLatency } = actorModule;
 const { COUNTER, HISTOGRAM } = countersModule;
 const { CAP, shouldFail } = injectModule;
 const { opBegin, opEnd, WAITING_OP } = parkModule;
@@ -112,7 +112,7 @@ function registerLive(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, last: V
   umemInit(actor, ctx, umem, index, key, start, last);
 
   opBegin(mem, actor.parkWord, WAITING_OP.register, ctx.mm.id, start, last);
-  const begunAt = actor.mode === 0 ? 0 : now(actor);
+  beginLatency(actor);
   notifierGet(actor, ctx);
   insertKeepingOut(actor, ctx, era, umem);
   opEnd(mem, actor.parkWord);
@@ -130,7 +130,7 @@ function registerLive(actor: Actor, ctx: Ucontext, era: Era, start: Vpn, last: V
   // Atomic, and last: a device or a fault handler that sees the key must see all that was written above.
   store(actor, at(mkey, MKEY.key), key);
   count(actor, COUNTER['op.register']);
-  recordLatency(actor, HISTOGRAM.register, begunAt);
+  recordLatency(actor, HISTOGRAM.register);
   point(actor, POINT['register.done'], key, index, OUTCOME.ok);
   return key;
 }
@@ -210,7 +210,7 @@ export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome 
   point(actor, POINT['deregister.enter'], key, index, 0);
   // Of two who deregister one key, one wins here; the other must not touch what may be somebody else's umem by now.
   if (compareExchange(actor, at(mkey, MKEY.key), key, 0) !== key) return OUTCOME.einval;
-  const begunAt = actor.mode === 0 ? 0 : now(actor);
+  beginLatency(actor);
   // Faults that wait for a section are woken, see this, and give up.
   store(actor, at(umem, UMEM.dying), 1);
   ctx.strategy.faultWake(actor, ctx, umem);
@@ -220,7 +220,7 @@ export function deregisterMr(actor: Actor, ctx: Ucontext, key: number): Outcome 
   notifierPut(actor, ctx);
   opEnd(mem, actor.parkWord);
   count(actor, COUNTER['op.deregister']);
-  recordLatency(actor, HISTOGRAM.deregister, begunAt);
+  recordLatency(actor, HISTOGRAM.deregister);
   point(actor, POINT['deregister.done'], key, 0, 0);
   return OUTCOME.ok;
 }

@@ -2,11 +2,12 @@ import { at } from '../memory/address.ts';
 import type { CellFault } from '../results/types.ts';
 import type { CellPlan, Role } from '../scenario/plan.ts';
 import { rawCompareExchange, rawNotify, rawStore } from '../sync/atomics.ts';
+import { hrtimeMs } from '../trace/clock.ts';
 import { CONTROL } from '../trace/park.ts';
 import type { World } from '../world/world.ts';
 import type { Pool } from './pool.ts';
 import type { SupervisorExit } from './supervisor.ts';
-import { hrtimeMs, type ThreadExit, type ThreadTask } from './thread.ts';
+import type { ThreadExit, ThreadTask } from './thread.ts';
 
 /** The threads of a running cell, as the main thread follows them. */
 export interface Run {

@@ -2,7 +2,7 @@ import { at } from '../memory/address.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
 import { rawAdd, rawCompareExchange, rawLoad, rawNotify, rawStore, rawWait } from '../sync/atomics.ts';
 import { clearWait, publishWait, WAIT } from '../sync/task.ts';
-import { count, now } from '../trace/actor.ts';
+import { count, moveEpoch, now } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { CONTROL, PARK_TASK, parkFinished, parkPoint, stopping } from '../trace/park.ts';
 import { attachThread, type ThreadCell } from '../world/actor.ts';
@@ -13,7 +13,7 @@ export interface ThreadTask {
   readonly plan: CellPlan;
   readonly buffer: SharedArrayBuffer;
   readonly tid: number;
-  /** process.hrtime of the cell's start, milliseconds: the zero of its clock. */
+  /** `hrtimeMs` at the cell's start: the zero of its clock. */
   readonly epochMs: number;
   /** URL of the module whose default function is the thread. */
   readonly entry: string;
@@ -31,31 +31,10 @@ export interface RoleCell extends ThreadCell {
   readonly thread: ThreadPlan;
 }
 
-/** process.hrtime, the one clock that all threads share, in milliseconds. */
-export function hrtimeMs(): number {
-  const [seconds, nanos] = process.hrtime();
-  return seconds * 1e3 + nanos / 1e6;
-}
-
-/** Milliseconds between this thread's performance.now() and the cell's clock: the tightest of a few readings. */
-function clockOffset(epochMs: number): number {
-  let best = 0;
-  let width = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 20; i++) {
-    const before = performance.now();
-    const shared = hrtimeMs() - epochMs;
-    const after = performance.now();
-    if (after - before >= width) continue;
-    width = after - before;
-    best = shared - (before + after) / 2;
-  }
-  return best;
-}
-
 /** Builds a thread's views. */
 export function openThread(task: ThreadTask): RoleCell {
   const world = attachWorld(task.plan, task.buffer);
-  const cell = attachThread(world, task.tid, clockOffset(task.epochMs));
+  const cell = attachThread(world, task.tid, task.epochMs);
   return { ...cell, thread: task.plan.threads[task.tid]! };
 }
 
@@ -79,7 +58,7 @@ export function startBarrier({ world, actor }: ThreadCell): boolean {
   while (rawLoad(mem, go) === 0) rawWait(mem, go, 0, 1000);
   clearWait(actor);
   // From here on, time counts from the moment at which the barrier opened: starting the threads takes longer than many a cell.
-  actor.clockOffsetMs -= f64[startedAt]!;
+  moveEpoch(actor, f64[startedAt]!);
   // Records from before have times of before; they would seem to be the latest of all.
   mem[actor.ringHead] = 0;
   return rawLoad(mem, go) === 1;

@@ -4,13 +4,13 @@ import { drainViolations, type RawViolation } from '../oracles/report.ts';
 import { type ArenaImage, type TakeImage, takeImage } from '../results/arena-image.ts';
 import type { CellFault, CellSink } from '../results/types.ts';
 import { rawLoad } from '../sync/atomics.ts';
+import { hrtimeMs } from '../trace/clock.ts';
 import { CONTROL } from '../trace/park.ts';
 import type { World } from '../world/world.ts';
 import { allStates, createHangWatch, missingAtStart } from './hang.ts';
 import { violationRecord } from './record.ts';
 import { type CellEnd, progressOf } from './result.ts';
 import { type Run, stopThreads } from './run.ts';
-import { hrtimeMs } from './thread.ts';
 
 /** How often the main thread takes violations off the arena, milliseconds. It never waits in between. */
 const POLL_MS = 50;

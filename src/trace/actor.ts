@@ -1,15 +1,27 @@
 import { type Addr, NULL_PFN, type Pfn } from '../memory/address.ts';
 import type { LockStat } from '../sync/lock-stat.ts';
 import type { LockDep, Task } from '../sync/task.ts';
-import { HISTOGRAM_DOUBLES, histogramAdd } from './histogram.ts';
+import * as clockModule from './clock.ts';
+import * as histogramModule from './histogram.ts';
 import type { Inject } from './inject.ts';
 import type { FullLockStat } from './lock-stat.ts';
 import type { Observer } from './observer.ts';
 import type { Perturb } from './perturb.ts';
+import * as ringModule from './ring.ts';
 import type { Stall } from './stall.ts';
+
+// Private constants fold into the compiled code; imported ones are loaded and checked at each use.
+const { hrtimeMs, storeTime } = clockModule;
+const { HISTOGRAM_DOUBLES, histogramAdd } = histogramModule;
+const { lastRecordTime, RING_HEAD } = ringModule;
+
+const EPOCH = RING_HEAD.epoch;
+const BEGUN = RING_HEAD.begun;
+const READ = RING_HEAD.read;
 
 /** Bits of `Actor.mode`: what a point does. 0: nothing, in a few nanoseconds. */
 export const MODE = { trace: 1, perturb: 2, gate: 4, label: 8, stall: 16 } as const;
+const TRACE = MODE.trace;
 
 /** Takes the points of a controlled run that is recorded: names of what comes next. */
 export interface Labels {
@@ -44,8 +56,6 @@ export interface Actor extends Task {
   readonly observer: Observer;
   /** With `MODE.label`. */
   readonly labels: Labels | null;
-  /** Milliseconds to add to performance.now() for the cell's clock: each worker's own clock starts at another moment. */
-  clockOffsetMs: number;
   mode: number;
   rng: number;
   /** Serial number of the operation that runs. */
@@ -107,7 +117,6 @@ export const createActor = (init: ActorInit): Actor => ({
   inject: init.inject ?? null,
   observer: init.observer,
   labels: init.labels ?? null,
-  clockOffsetMs: init.clockOffsetMs,
   mode: init.mode,
   rng: init.seed,
   op: 0,
@@ -117,17 +126,48 @@ export const createActor = (init: ActorInit): Actor => ({
   gupPte: 0,
 });
 
-/** The cell's clock, milliseconds. */
-export const now = (actor: Actor): number => performance.now() + actor.clockOffsetMs;
+const clockAt = ({ ringHead }: Actor, field: number): number => (ringHead + field) >>> 1;
+
+/** The cell's clock, milliseconds: for slow paths, as the number may become an object. */
+export const now = (actor: Actor): number => hrtimeMs() - actor.f64[clockAt(actor, EPOCH)];
+
+/** Moves the zero of the thread's clock, which is that of `hrtimeMs` at first. */
+export function moveEpoch(actor: Actor, byMs: number): void {
+  actor.f64[clockAt(actor, EPOCH)] += byMs;
+}
+
+/**
+ * Index of the double that says when the last point was passed, where points are recorded; else of one that says now. A clock read costs more
+ * than all else that a point does.
+ */
+export function lastTime(actor: Actor): number {
+  if ((actor.mode & TRACE) !== 0) return lastRecordTime(actor.mem, actor.ringHead, actor.ring, actor.ringMask);
+  return timeNow(actor);
+}
+
+function timeNow(actor: Actor): number {
+  const to = clockAt(actor, READ);
+  storeTime(actor.f64, to, clockAt(actor, EPOCH));
+  return to;
+}
 
 /** Adds to one of the thread's own counters. */
 export const count = (actor: Actor, counter: number, n = 1): void => {
   actor.f64[actor.counters + counter] += n;
 };
 
-/** Adds the time since `begunAt` to one of the thread's latency histograms, in nanoseconds; 0 says that no time was taken. */
-export function recordLatency(actor: Actor, histogram: number, begunAt: number): void {
-  if (begunAt === 0) return;
-  const base = actor.histograms + histogram * HISTOGRAM_DOUBLES;
-  histogramAdd(actor.f64, base, Math.round((now(actor) - begunAt) * 1e6));
+/** The operation whose latency is to be recorded begins with the point that was just passed. One at a time, and only where points do something. */
+export function beginLatency(actor: Actor): void {
+  if (actor.mode !== 0) actor.f64[clockAt(actor, BEGUN)] = actor.f64[lastTime(actor)];
+}
+
+/** It ends: adds its time to one of the thread's histograms. */
+export function recordLatency(actor: Actor, histogram: number): void {
+  if (actor.mode !== 0) addLatency(actor, histogram, clockAt(actor, BEGUN), timeNow(actor));
+}
+
+/** Adds the nanoseconds between two times, given by where they are, to one of the thread's histograms. */
+export function addLatency(actor: Actor, histogram: number, since: number, until: number): void {
+  const { f64 } = actor;
+  histogramAdd(f64, actor.histograms + histogram * HISTOGRAM_DOUBLES, Math.round((f64[until] - f64[since]) * 1e6));
 }

@@ -2,7 +2,7 @@ import type { Addr } from '../memory/address.ts';
 import { CLS_OFFSET } from '../sync/lock-class.ts';
 import { lastOwner, STAT, statRow } from '../sync/lock-stat.ts';
 import type { HeldMode, SyncHooks, Task } from '../sync/task.ts';
-import { type Actor, now } from './actor.ts';
+import { type Actor, lastTime, now } from './actor.ts';
 import { HISTOGRAM } from './counters.ts';
 import { bucketOf, HISTOGRAM_AT, HISTOGRAM_DOUBLES } from './histogram.ts';
 import { FULL, fullRow, statRows, WAITING } from './lock-stat.ts';
@@ -31,7 +31,7 @@ export const TRACE_HOOKS: SyncHooks = {
       if (owner !== 0) holder = lockHold.placeOf(actor, places + FULL.holders, owner - 1);
     }
     point(actor, POINT['lock.contended'], lock, mode, task.mem[lock + CLS_OFFSET]);
-    const since = now(actor);
+    const since = f64[lastTime(actor)];
     const figures = statRows(block) + row;
     // From here on neither call nor loop.
     if (waiter !== 0) f64[waiter] += 1;

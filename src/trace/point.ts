@@ -8,7 +8,7 @@ import * as ringModule from './ring.ts';
 import * as stallModule from './stall.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { count, MODE, now } = actorModule;
+const { count, MODE } = actorModule;
 const { COUNTER } = countersModule;
 const { GATE_OUTCOME, gateArrive, gateAwaits, gateOpen, gatePass } = gateModule;
 const { perturbAt } = perturbModule;
@@ -33,7 +33,7 @@ function pointOn(actor: Actor, p: number, a: number, b: number, c: number): void
     count(actor, COUNTER['thread.stalled']);
   const step = (mode & MODE.gate) !== 0 ? gateArrive(actor, actor.gate, p) : -1;
   if ((mode & MODE.trace) !== 0) {
-    ringWrite(actor.mem, actor.f64, actor.ringHead, actor.ring, actor.ringMask, now(actor), p, a, b, c, actor.op);
+    ringWrite(actor.mem, actor.f64, actor.ringHead, actor.ring, actor.ringMask, p, a, b, c, actor.op);
   }
   if ((mode & MODE.label) !== 0) actor.labels!.label(p, a, b, c);
   if (step >= 0) gatePass(actor, actor.gate, step);

@@ -1,15 +1,22 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import * as structModule from '../memory/struct.ts';
+import * as clockModule from './clock.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { defineStruct } = structModule;
+const { storeTime } = clockModule;
 
 /** One trace record. `time` is a double (milliseconds since the cell's start), so a record starts at an even address. */
 export const RECORD = defineStruct('trace_record', { time: 2, point: 1, seq: 1, a: 1, b: 1, c: 1, op: 1 });
 const RECORD_SHIFT = 3;
 
-/** What a thread writes about its own ring; `head` is the number of records ever written, modulo 2^31. */
-export const RING_HEAD = defineStruct('trace_ring', { head: { words: 1, line: true } });
+/**
+ * What a thread writes about its own ring and its clock. `head` is the number of records ever written, modulo 2^31, in the first of its two
+ * words; the others are doubles, milliseconds: the zero of the clock, the start of the operation that is timed, and the time read last.
+ */
+export const RING_HEAD = defineStruct('trace_ring', { head: { words: 2, line: true }, epoch: 2, begun: 2, read: 2 });
+
+const EPOCH = RING_HEAD.epoch;
 
 /** A record that was read back. */
 export interface TraceRecord {
@@ -35,7 +42,6 @@ export function ringWrite(
   head: Addr,
   ring: Addr,
   mask: number,
-  time: number,
   point: number,
   a: number,
   b: number,
@@ -44,7 +50,7 @@ export function ringWrite(
 ): void {
   const seq = mem[head];
   const r = ring + ((seq & mask) << RECORD_SHIFT);
-  f64[r >>> 1] = time;
+  storeTime(f64, r >>> 1, (head + EPOCH) >>> 1);
   mem[r + RECORD.point] = point;
   mem[r + RECORD.seq] = seq;
   mem[r + RECORD.a] = a;
@@ -53,6 +59,10 @@ export function ringWrite(
   mem[r + RECORD.op] = op;
   mem[head] = (seq + 1) & 0x7fffffff;
 }
+
+/** Index of the double with the time of the record that the thread wrote last. */
+export const lastRecordTime = (mem: Memory, head: Addr, ring: Addr, mask: number): number =>
+  (ring + (((mem[head] - 1) & mask) << RECORD_SHIFT)) >>> 1;
 
 /**
  * Copies the last `max` records of a ring, raw, to `to`, oldest first; returns how many. Safe while the owner goes on writing:

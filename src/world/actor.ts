@@ -9,6 +9,7 @@ import { createFullLockStat, type StatThreads, statRows } from '../trace/lock-st
 import { CONTROL } from '../trace/park.ts';
 import { createPerturb } from '../trace/perturb.ts';
 import { mixSeed } from '../trace/random.ts';
+import { RING_HEAD } from '../trace/ring.ts';
 import { createStall } from '../trace/stall.ts';
 import type { World } from './world.ts';
 
@@ -35,13 +36,13 @@ const statThreads = ({ oracles, ringHead, ring }: World): StatThreads => ({
 });
 
 /**
- * Makes thread `tid`'s actor. `clockOffsetMs` turns its performance.now() into the cell's clock. The random stream depends only on
+ * Makes thread `tid`'s actor. `epochMs` is the zero of its clock, as `hrtimeMs` tells it. The random stream depends only on
  * the cell's seed and the tid.
  */
 export function attachThread(
   world: World,
   tid: number,
-  clockOffsetMs: number,
+  epochMs: number,
   { observer = createObserver(world.oracles), control = world.control, labels = null }: ThreadOptions = {},
 ): ThreadCell {
   const { plan } = world;
@@ -97,9 +98,9 @@ export function attachThread(
     inject: supervisor ? null : createInject(plan.inject, plan.seed, tid, [thread.role, thread.name], world.inject),
     observer,
     labels,
-    clockOffsetMs,
     mode,
     seed: mixSeed(plan.seed, tid),
   });
+  world.f64[(actor.ringHead + RING_HEAD.epoch) >>> 1] = epochMs;
   return { world, actor, observer };
 }

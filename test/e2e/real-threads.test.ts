@@ -32,7 +32,7 @@ beforeAll(() => {
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 const cli = (args: readonly string[], during?: SpawnOptions['during']) =>
-  spawned(MAIN, args, { cwd, boundMs: 50_000, ...(during === undefined ? {} : { during }) });
+  spawned(MAIN, args, { cwd, boundMs: 60_000, ...(during === undefined ? {} : { during }) });
 const summaryIn = (dir: string): Summary =>
   validateSummary(JSON.parse(readFileSync(join(cwd, dir, 'summary.json'), 'utf8')));
 
@@ -51,7 +51,7 @@ describe('a run on real threads', () => {
   ] as const)('%s ends it with exit code %i and a whole summary (%s)', async (signal, code, scenario) => {
     const dir = `stopped-${signal}-${scenario}`;
     const run = await cli(['run', scenario, '-s', 'context-count,pinned', '-o', dir, '--no-progress'], (child) => {
-      void untilPrinted(child, 'odptorture: run').then(() => setTimeout(() => child.kill(signal), 1500));
+      void untilPrinted(child, 'odptorture: run').then(() => setTimeout(() => child.kill(signal), 3500));
     });
     expect(run.code, run.stderr).toBe(code);
     const summary = summaryIn(dir);

@@ -26,7 +26,7 @@ import { downRead } from '../../src/sync/rw-semaphore.ts';
 import { createTask, publishWait, type Task, WAIT } from '../../src/sync/task.ts';
 import { PARK_FINISHED } from '../../src/trace/park.ts';
 import { POINT } from '../../src/trace/points.ts';
-import { ringWrite } from '../../src/trace/ring.ts';
+import { lastRecordTime, ringWrite } from '../../src/trace/ring.ts';
 import type { World } from '../../src/world/world.ts';
 import { dumped, freshFolder, planOf, quietWorld } from './dumped.ts';
 
@@ -52,8 +52,11 @@ beforeAll(async () => {
     a: number,
     b: number,
     c = 0,
-  ): void =>
-    ringWrite(mem, f64, world.ringHead(tid), world.ring(tid), world.oracles.ringMask, time, POINT[point], a, b, c, op);
+  ): void => {
+    const { ringMask } = world.oracles;
+    ringWrite(mem, f64, world.ringHead(tid), world.ring(tid), ringMask, POINT[point], a, b, c, op);
+    f64[lastRecordTime(mem, world.ringHead(tid), world.ring(tid), ringMask)] = time;
+  };
 
   // madvise-0 is in a section, and holds the mmap lock and the umem's mutex; madvise-1 waits for that.
   downRead(task(0), space.mmapLock);

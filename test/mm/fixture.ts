@@ -95,7 +95,6 @@ export function attachWorld(
       parkWord: of('test.park', tid),
       perturb: null,
       observer: options.observer ?? NULL_OBSERVER,
-      clockOffsetMs: 0,
       mode: options.mode ?? 0,
       seed: (options.seed ?? 1) + tid,
       hooks,

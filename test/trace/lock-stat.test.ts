@@ -19,6 +19,7 @@ import {
 import { spinLock, spinTrylock, spinUnlock } from '../../src/sync/spin-lock.ts';
 import { TASK, WAIT } from '../../src/sync/task.ts';
 import { lockStatView } from '../../src/torture/lock-figures.ts';
+import { hrtimeMs } from '../../src/trace/clock.ts';
 import { LOCK_STAT_DOUBLES, LOCK_STAT_FULL_DOUBLES, type LockStatLevel, WAITING } from '../../src/trace/lock-stat.ts';
 import { sumLockWaits } from '../../src/trace/lock-stat-sums.ts';
 import { until } from '../sync/fixture.ts';
@@ -198,7 +199,7 @@ describe('real threads', () => {
       await worker.terminate();
     }
     mutexUnlock(holder, mutex);
-    const untilMs = 3_600_000;
+    const untilMs = hrtimeMs() + 3_600_000;
     const row = rowsOf(locks, untilMs)['mm_all_locks_mutex-W']!;
     expect(row).toMatchObject({ acquisitions: 1, contentions: 1, conBounces: 1 });
     const since = world.f64[world.contention[1]! + WAITING.since]!;

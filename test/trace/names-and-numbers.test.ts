@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contextCount } from '../../src/strategies/context-count.ts';
-import { count, MODE, recordLatency } from '../../src/trace/actor.ts';
+import { beginLatency, count, MODE, now, recordLatency } from '../../src/trace/actor.ts';
 import {
   COUNTER,
   COUNTER_COUNT,
@@ -67,14 +67,21 @@ describe('an actor', () => {
     expect(passed).toEqual([{ point: 'umem.removed', args: [4, 5, -6] }]);
   });
 
-  it('keeps latencies in nanoseconds, and none when no time was taken', () => {
+  it('keeps latencies in nanoseconds, from the point before, and none where points do nothing', () => {
     const bed = createBed(contextCount);
     const actor = bed.actors[0]!;
     const quantiles = () =>
       quantilesOf(sumHistograms(actor.f64, [actor.histograms + HISTOGRAM.register * HISTOGRAM_DOUBLES]));
-    recordLatency(actor, HISTOGRAM.register, 0);
+    actor.mode = 0;
+    beginLatency(actor);
+    recordLatency(actor, HISTOGRAM.register);
     expect(quantiles().count).toBe(0);
-    recordLatency(actor, HISTOGRAM.register, performance.now() + actor.clockOffsetMs - 2);
+    actor.mode = MODE.trace;
+    point(actor, POINT['register.enter'], 1, 2, 3);
+    beginLatency(actor);
+    const begun = now(actor);
+    while (now(actor) < begun + 2);
+    recordLatency(actor, HISTOGRAM.register);
     expect(quantiles().count).toBe(1);
     // Two milliseconds and a little, whatever the machine does meanwhile.
     expect(quantiles().max).toBeGreaterThanOrEqual(2e6);

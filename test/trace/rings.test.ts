@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Addr, at, type Memory } from '../../src/memory/address.ts';
 import { createArena, layoutArena } from '../../src/memory/arena.ts';
-import { RECORD, RING_HEAD, readRecord, ringCopy, ringWrite } from '../../src/trace/ring.ts';
+import { lastRecordTime, RECORD, RING_HEAD, readRecord, ringCopy, ringWrite } from '../../src/trace/ring.ts';
 
 const LENGTH = 8;
 const LAYOUT = layoutArena([
@@ -28,8 +28,10 @@ function createRing(): Ring {
     mem,
     f64,
     write(n) {
-      for (let i = 0; i < n; i++, next++)
-        ringWrite(mem, f64, HEAD, RING, LENGTH - 1, next + 0.25, 1, next, next * 2, -next, next >> 1);
+      for (let i = 0; i < n; i++, next++) {
+        ringWrite(mem, f64, HEAD, RING, LENGTH - 1, 1, next, next * 2, -next, next >> 1);
+        f64[lastRecordTime(mem, HEAD, RING, LENGTH - 1)] = next + 0.25;
+      }
     },
     /** The first argument of each record that was copied. */
     copy(max, from = mem) {
