@@ -8,7 +8,7 @@ import { resolveCells } from '../scenario/resolve.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { VARIANTS, type Variant } from '../variants/index.ts';
 import { type CellWatch, type Detecting, execute, loadRunner, type PlannedCell } from './execute.ts';
-import { onOff, type RunFlags } from './options.ts';
+import { cellOptions, onOff, type RunFlags } from './options.ts';
 import { findScenario, packageRoot } from './package-root.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -88,10 +88,7 @@ function variantCells({ strategy }: Variant, file: string, seed: number, flags: 
     repeat: flags.repeat,
     strategies: [strategy.name],
     ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
-    ...(flags.era === undefined ? {} : { eras: flags.era }),
-    ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
-    ...(flags.lockStat === undefined ? {} : { lockStat: flags.lockStat }),
-    ...(flags.inject === undefined ? {} : { inject: flags.inject }),
+    ...cellOptions(flags),
   });
   return plans.map((plan) => ({ plan, thresholds: [] }));
 }

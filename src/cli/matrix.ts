@@ -3,6 +3,7 @@ import { resolveCells } from '../scenario/resolve.ts';
 import { chooseStrategies } from './choose-strategies.ts';
 import { execute, loadRunner, type PlannedCell } from './execute.ts';
 import { type MatrixFlags, matrixVariants } from './matrix-variants.ts';
+import { cellOptions } from './options.ts';
 import { findScenario, packageRoot, shippedScenarios } from './package-root.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -30,10 +31,7 @@ export async function matrixCommand(given: readonly string[], flags: MatrixFlags
       repeat: flags.repeat,
       ...chosen,
       ...(flags.param === undefined ? {} : { params: flags.param }),
-      ...(flags.era === undefined ? {} : { eras: flags.era }),
-      ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
-      ...(flags.lockStat === undefined ? {} : { lockStat: flags.lockStat }),
-      ...(flags.inject === undefined ? {} : { inject: flags.inject }),
+      ...cellOptions(flags),
       // A litmus test has its own threads and ends with its iterations.
       ...(flags.duration === undefined || !isLoad ? {} : { durationMs: flags.duration }),
       ...(flags.threads === undefined || !isLoad ? {} : { threads: flags.threads }),

@@ -3,10 +3,11 @@ import type { ColorChoice } from '../report/style.ts';
 import { formatDuration, parseDuration } from '../scenario/duration.ts';
 import { parseInject } from '../scenario/inject.ts';
 import { LOAD_ROLES, type LoadRole } from '../scenario/plan.ts';
-import { MAX_SEED } from '../scenario/resolve.ts';
-import { MAX_THREADS } from '../scenario/schema.ts';
+import { MAX_SEED, type ResolveOptions } from '../scenario/resolve.ts';
+import { MAX_LOCK_SPINS, MAX_THREADS } from '../scenario/schema.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { parseThreshold, type Threshold } from '../scenario/threshold.ts';
+import { DEFAULT_SPINS } from '../sync/task.ts';
 import type { InjectPlan } from '../trace/inject.ts';
 import { LOCK_STAT_LEVELS, type LockStatLevel } from '../trace/lock-stat.ts';
 
@@ -20,6 +21,7 @@ export interface RunFlags {
   readonly era?: readonly string[];
   readonly lockDep?: boolean;
   readonly lockStat?: LockStatLevel;
+  readonly lockSpins?: number;
   readonly inject?: InjectPlan;
   readonly repeat: number;
   readonly out?: string;
@@ -86,7 +88,8 @@ export function onOff(text: string): boolean {
   return text === 'on';
 }
 
-function lockStat(text: string): LockStatLevel {
+/** Also of `soak`. */
+export function lockStat(text: string): LockStatLevel {
   const level = LOCK_STAT_LEVELS.find((one) => one === text);
   if (level === undefined) throw new InvalidArgumentError(`expected one of ${LOCK_STAT_LEVELS.join(', ')}.`);
   return level;
@@ -109,6 +112,15 @@ export function thresholds(text: string, before: readonly Threshold[] = []): Thr
   return [...before, ...parsed];
 }
 
+/** What these flags say of all cells alike, whatever they run. */
+export const cellOptions = ({ era, lockDep, lockStat, lockSpins, inject }: RunFlags): ResolveOptions => ({
+  ...(era === undefined ? {} : { eras: era }),
+  ...(lockDep === undefined ? {} : { lockDep }),
+  ...(lockStat === undefined ? {} : { lockStat }),
+  ...(lockSpins === undefined ? {} : { lockSpins }),
+  ...(inject === undefined ? {} : { inject }),
+});
+
 /** Adds the common flags to a command. */
 export function addRunOptions(command: Command): Command {
   return command
@@ -128,6 +140,11 @@ export function addRunOptions(command: Command): Command {
       '--lock-stat <off|counts|full>',
       "statistics of locks, see docs/lock-stat.md (default: the scenario's, which is off)",
       lockStat,
+    )
+    .option(
+      '--lock-spins <n>',
+      `looks at a held lock before its waiter sleeps (default: the scenario's, which is ${DEFAULT_SPINS})`,
+      wholeIn(0, MAX_LOCK_SPINS),
     )
     .option(
       '--inject <capability:attribute=value,...>',

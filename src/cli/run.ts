@@ -3,7 +3,7 @@ import { loadScenario } from '../scenario/load.ts';
 import { MAX_SEED, resolveCells } from '../scenario/resolve.ts';
 import { chooseStrategies } from './choose-strategies.ts';
 import { execute, loadRunner, type PlannedCell } from './execute.ts';
-import type { RunFlags } from './options.ts';
+import { cellOptions, type RunFlags } from './options.ts';
 import { findScenario, packageRoot } from './package-root.ts';
 import type { Terminal } from './terminal-io.ts';
 
@@ -19,10 +19,7 @@ export async function runCommand(given: string, flags: RunFlags, terminal: Termi
     ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
     ...(flags.param === undefined ? {} : { params: flags.param }),
-    ...(flags.era === undefined ? {} : { eras: flags.era }),
-    ...(flags.lockDep === undefined ? {} : { lockDep: flags.lockDep }),
-    ...(flags.lockStat === undefined ? {} : { lockStat: flags.lockStat }),
-    ...(flags.inject === undefined ? {} : { inject: flags.inject }),
+    ...cellOptions(flags),
   });
   // A flag outranks the scenario: thresholds on the command line replace its own.
   const thresholds = flags.threshold ?? loaded.scenario.thresholds;

@@ -1,8 +1,8 @@
 import type { Addr } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
 import * as atomicsModule from '../sync/atomics.ts';
-import * as controlModule from '../sync/control.ts';
 import * as dataRaceModule from '../sync/data-race.ts';
+import * as spinLockModule from '../sync/spin-lock.ts';
 import * as taskModule from '../sync/task.ts';
 import type { Actor } from '../trace/actor.ts';
 import * as actorModule from '../trace/actor.ts';
@@ -13,7 +13,7 @@ import * as deviceModule from './device.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
 const { add, exchange, load, notify, or, store, wait } = atomicsModule;
-const { spinLimit } = controlModule;
+const { spinLimit } = spinLockModule;
 const { dataRace, dataRaceStore } = dataRaceModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 const { count } = actorModule;
@@ -127,7 +127,6 @@ export function checkCommand(actor: Actor, hca: Hca, key: Addr, index: number, c
   if (created === 0) actor.observer.deadKeyCommand(actor, index, command);
 }
 
-const DRAIN_SPINS = spinLimit(100);
 /** In an in-flight word: an access runs; somebody sleeps until it is over. The rest counts accesses. */
 export const INFLIGHT_BUSY = 1;
 export const INFLIGHT_WAITER = 2;
@@ -150,7 +149,7 @@ function drain(actor: Actor, hca: Hca, index: number): void {
     count(actor, COUNTER['exposure.dmaDuringZap']);
     const access = seen & ~INFLIGHT_WAITER;
     let now = seen;
-    for (let i = 0; i < DRAIN_SPINS && (now & ~INFLIGHT_WAITER) === access; i++) now = load(actor, word);
+    for (let i = spinLimit(actor); i > 0 && (now & ~INFLIGHT_WAITER) === access; i--) now = load(actor, word);
     while ((now & ~INFLIGHT_WAITER) === access) {
       // The thread may just have lowered its word: `or` tells which access the waiter bit was set on.
       now = or(actor, word, INFLIGHT_WAITER) | INFLIGHT_WAITER;

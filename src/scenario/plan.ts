@@ -196,6 +196,8 @@ export interface CellPlan {
   readonly lockDep?: boolean;
   /** What is counted of locks beyond waits; absent: nothing. */
   readonly lockStat?: Exclude<LockStatLevel, 'off'>;
+  /** Looks at a held lock before its waiter sleeps; absent: DEFAULT_SPINS. */
+  readonly lockSpins?: number;
   /** What is made to fail; absent: nothing. */
   readonly inject?: InjectPlan;
   /** Threads that stop at points; absent: none does. */

@@ -44,6 +44,7 @@ export interface ResolveOptions {
   /** In place of the scenario's word. */
   readonly lockDep?: boolean;
   readonly lockStat?: LockStatLevel;
+  readonly lockSpins?: number;
   /** Capabilities in place of the scenario's. */
   readonly inject?: InjectPlan;
 }
@@ -75,6 +76,7 @@ export function resolveCells(loaded: LoadedScenario, options: ResolveOptions = {
 
   const base = basePlan(loaded, memory);
   const lockStat = options.lockStat ?? loaded.scenario.lockStat;
+  const lockSpins = options.lockSpins ?? loaded.scenario.lockSpins;
   const plans: CellPlan[] = [];
   for (const era of eras)
     for (const strategy of strategies)
@@ -90,6 +92,7 @@ export function resolveCells(loaded: LoadedScenario, options: ResolveOptions = {
           params: params.get(strategy.name)!,
           lockDep: options.lockDep ?? loaded.scenario.lockDep === 'on',
           ...(lockStat === 'off' ? {} : { lockStat }),
+          ...(lockSpins === undefined ? {} : { lockSpins }),
           ...(Object.keys(inject).length === 0 ? {} : { inject }),
           ...(kill.length === 0 ? {} : { kill }),
           ...(loaded.scenario.stall === undefined ? {} : { stall: loaded.scenario.stall }),

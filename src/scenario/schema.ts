@@ -4,6 +4,7 @@ import { ERAS } from '../mm/era.ts';
 import { MAX_FILE_PAGES, MAX_FILES } from '../mm/frame.ts';
 import { MAX_THREADS as MODEL_THREADS } from '../mm/section.ts';
 import { ORACLE_NAMES } from '../oracles/names.ts';
+import { DEFAULT_SPINS } from '../sync/task.ts';
 import { EXPOSURES } from '../trace/counters.ts';
 import { LOCK_STAT_LEVELS } from '../trace/lock-stat.ts';
 import { POINT, type PointName } from '../trace/points.ts';
@@ -17,6 +18,7 @@ import { parseThreshold, type Threshold } from './threshold.ts';
 export const MAX_PAGES = 2 ** 20;
 /** Threads of one cell that a scenario may ask for: all but the supervisor. */
 export const MAX_THREADS = MODEL_THREADS - 1;
+export const MAX_LOCK_SPINS = 100_000;
 
 const count = (max: number, min = 1) => z.int().min(min).max(max);
 const probability = z.number().min(0).max(1);
@@ -135,6 +137,14 @@ const common = {
     description:
       'What is counted of locks: off (waits only), counts (acquisitions and bounces too), full (times and places too).',
   }),
+  lockSpins: z
+    .int()
+    .min(0)
+    .max(MAX_LOCK_SPINS)
+    .optional()
+    .meta({
+      description: `Looks at a held lock before its waiter sleeps; 0: it sleeps at once. Default: ${DEFAULT_SPINS}.`,
+    }),
   inject: injectSchema.optional(),
   stall: stallSchema.optional(),
 };

@@ -115,9 +115,6 @@ export const CONTROL: { readonly current: Control | null } = {
   },
 };
 
-/** Looks before sleeping: none under control, where only the schedule decides what has happened meanwhile. */
-export const spinLimit = (free: number): number => (CONTROL.current === null ? free : 0);
-
 /** Acquisitions that may sleep (might_sleep). A controlled thread never gets to the slow path, so it is asked on the way in. */
 const SLEEPS: Readonly<Record<number, WaitKind>> = {
   [OP.mutexLock]: WAIT.mutex,

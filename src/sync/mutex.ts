@@ -18,7 +18,7 @@ const { compareExchange, cpuRelax, exchange, load, store } = atomicsModule;
 const { lockStep, OP } = controlModule;
 const { dataRace } = dataRaceModule;
 const { statAcquired: acquired } = lockStatModule;
-const { rawSpinLock, SPIN_LIMIT, spinUnlock } = spinLockModule;
+const { rawSpinLock, spinLimit, spinUnlock } = spinLockModule;
 const { HELD, popHeld, pushHeld, pushHeldAtOnce, WAIT, WAIT_NODE, waitNodeOf } = taskModule;
 const {
   HANDOFF_AFTER,
@@ -111,7 +111,7 @@ function mutexLockSlow(task: Task, lock: Addr): void {
 
 /** Spins for a bounded time and takes the lock, past the sleepers, if it becomes free. */
 function overtake(task: Task, lock: Addr): boolean {
-  for (let i = 0; i < SPIN_LIMIT; i++) {
+  for (let i = spinLimit(task); i > 0; i--) {
     if (load(task, at(lock, HANDOFF)) !== 0) return false;
     // Taken as LOCKED even with sleepers: the release that freed it has woken the first of them, which marks it again.
     if (load(task, lock) === FREE && compareExchange(task, lock, FREE, LOCKED) === FREE) return true;
@@ -130,7 +130,7 @@ function queueForLock(task: Task, lock: Addr): void {
     nodePrepare(task, node);
     spinUnlock(task, list);
     nodeSleep(task, node, WAIT.mutex, lock);
-    for (let i = 0; i < SPIN_LIMIT && load(task, lock) !== FREE; i++) cpuRelax();
+    for (let i = spinLimit(task); i > 0 && load(task, lock) !== FREE; i--) cpuRelax();
     rawSpinLock(task, list);
     mem[node + WAIT_NODE.misses]++;
   }

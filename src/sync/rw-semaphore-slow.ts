@@ -1,7 +1,7 @@
 import { type Addr, at, type Memory } from '../memory/address.ts';
 import { add, compareExchange, cpuRelax, load, or } from './atomics.ts';
 import { COUNT } from './rwsem-count.ts';
-import { rawSpinLock, SPIN_LIMIT, spinUnlock } from './spin-lock.ts';
+import { rawSpinLock, spinLimit, spinUnlock } from './spin-lock.ts';
 import { HELD, type HeldMode, type Task, WAIT, WAIT_NODE, waitNodeOf } from './task.ts';
 import {
   HANDOFF_AFTER,
@@ -86,7 +86,7 @@ function acquired(task: Task, sem: Addr, mode: HeldMode, since: number): void {
  * or a stream of readers would pass a queued writer for ever, and a nested read would never find itself behind one.
  */
 function enterAsReader(task: Task, sem: Addr): boolean {
-  for (let i = 0; i < SPIN_LIMIT; i++) {
+  for (let i = spinLimit(task); i > 0; i--) {
     const count = load(task, sem);
     if ((count & HANDOFF) !== 0) return false;
     if ((count & WRITER) === 0) {
@@ -124,7 +124,7 @@ function queueAsReader(task: Task, sem: Addr): void {
 
 /** Spins for a bounded time and takes the lock, past the queue, if everybody leaves. */
 function overtakeAsWriter(task: Task, sem: Addr): boolean {
-  for (let i = 0; i < SPIN_LIMIT; i++) {
+  for (let i = spinLimit(task); i > 0; i--) {
     const count = load(task, sem);
     if ((count & HANDOFF) !== 0) return false;
     if ((count & HOLDERS) === 0 && compareExchange(task, sem, count, count | WRITER) === count) return true;
@@ -145,7 +145,7 @@ function queueAsWriter(task: Task, sem: Addr): void {
     nodePrepare(task, node);
     spinUnlock(task, list);
     nodeSleep(task, node, WAIT.rwsemWrite, sem);
-    for (let i = 0; i < SPIN_LIMIT && (load(task, sem) & HOLDERS) !== 0; i++) cpuRelax();
+    for (let i = spinLimit(task); i > 0 && (load(task, sem) & HOLDERS) !== 0; i--) cpuRelax();
     rawSpinLock(task, list);
     mem[node + WAIT_NODE.misses]++;
   }

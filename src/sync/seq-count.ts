@@ -2,7 +2,6 @@ import type { Addr, Memory } from '../memory/address.ts';
 import { defineStruct } from '../memory/struct.ts';
 import { add, cpuRelax, load, wait } from './atomics.ts';
 import { CONTROL } from './control.ts';
-import { SPIN_LIMIT } from './spin-lock.ts';
 import { clearWait, publishWait, type Task, WAIT } from './task.ts';
 
 /** `seq` is odd while a writer is inside. */
@@ -45,7 +44,7 @@ function waitForWriter(task: Task, s: Addr): number {
     const seq = load(task, s);
     if ((seq & 1) === 0) return seq;
     if (control !== null) control.until(task, s, seq, false);
-    else if (i < SPIN_LIMIT) cpuRelax();
+    else if (i < task.spins) cpuRelax();
     else {
       publishWait(task, WAIT.spin, s, s, true);
       wait(task, s, seq, SLEEP_MS);

@@ -10,7 +10,7 @@ import * as taskModule from './task.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { defineStruct } = structModule;
 const { compareExchange, cpuRelax, exchange, load, notify, wait } = atomicsModule;
-const { lockStep, OP, spinLimit } = controlModule;
+const { CONTROL, lockStep, OP } = controlModule;
 const { statAcquired: acquired } = lockStatModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, pushHeldAtOnce, pushHeldRaw, WAIT } = taskModule;
 
@@ -29,11 +29,8 @@ const FREE = 0;
 const LOCKED = 1;
 const CONTENDED = 2;
 
-/**
- * Looks at a held lock before sleeping, about a microsecond. A wake-up costs several, but with more threads than cores the
- * holder may not be running at all, and then spinning only keeps it from doing so.
- */
-export const SPIN_LIMIT = spinLimit(100);
+/** Looks at what is waited for before sleeping: none under control, where only the schedule decides what has happened meanwhile. */
+export const spinLimit: (task: Task) => number = CONTROL.current === null ? ({ spins }) => spins : () => 0;
 /** A sleeper that was woken and lost the lock to a running thread looks twice as long each time, up to this. */
 const SPIN_LIMIT_MAX = 6400;
 
@@ -86,8 +83,8 @@ function spinLockSlow(task: Task, lock: Addr): void {
 }
 
 function spinUntilLocked(task: Task, lock: Addr): void {
-  if (spin(task, lock, SPIN_LIMIT, LOCKED)) return;
-  let limit = SPIN_LIMIT;
+  let limit = spinLimit(task);
+  if (spin(task, lock, limit, LOCKED)) return;
   // From here on the lock is only ever taken as contended: this thread cannot know whether others sleep as well, and a
   // release that found 1 would wake nobody.
   while (exchange(task, lock, CONTENDED) !== FREE) {

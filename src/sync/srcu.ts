@@ -13,8 +13,8 @@ const { at, LINE_WORDS } = addressModule;
 const { defineStruct } = structModule;
 const { add, and, cpuRelax, load, notify, or, store, wait } = atomicsModule;
 const { dataRace } = dataRaceModule;
+const { spinLimit } = spinLockModule;
 const { MUTEX, mutexInit, mutexLock, mutexUnlock } = mutexModule;
-const { SPIN_LIMIT } = spinLockModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, WAIT } = taskModule;
 
 /** Followed by one cache line for each thread, with its count of open read sections for each of the two indices. */
@@ -89,7 +89,7 @@ function waitForReaders(task: Task, s: Addr, idx: number): void {
 }
 
 function waitForThread(task: Task, s: Addr, count: Addr): void {
-  for (let i = 0; i < SPIN_LIMIT; i++) {
+  for (let i = spinLimit(task); i > 0; i--) {
     if (load(task, count) === 0) return;
     cpuRelax();
   }

@@ -126,7 +126,15 @@ export interface Task {
   readonly hooks: SyncHooks | null;
   /** Null: orders are not checked, which costs a lock one load and one compare. */
   readonly lockDep: LockDep | null;
+  /** How often a lock that is held is looked at before its waiter sleeps; under control it sleeps at once. */
+  readonly spins: number;
 }
+
+/**
+ * About a microsecond. A wake-up costs several, but with more threads than cores the holder may not be running at all, and then spinning
+ * only keeps it from doing so.
+ */
+export const DEFAULT_SPINS = 100;
 
 export const createTask = (
   mem: Memory,
@@ -134,12 +142,14 @@ export const createTask = (
   addr: Addr,
   hooks: SyncHooks | null = null,
   lockDep: LockDep | null = null,
+  spins = DEFAULT_SPINS,
 ): Task => ({
   mem,
   tid,
   addr,
   hooks,
   lockDep,
+  spins,
 });
 
 /**

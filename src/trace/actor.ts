@@ -1,6 +1,6 @@
 import { type Addr, NULL_PFN, type Pfn } from '../memory/address.ts';
 import type { LockStat } from '../sync/lock-stat.ts';
-import type { LockDep, Task } from '../sync/task.ts';
+import { DEFAULT_SPINS, type LockDep, type Task } from '../sync/task.ts';
 import * as clockModule from './clock.ts';
 import * as histogramModule from './histogram.ts';
 import type { Inject } from './inject.ts';
@@ -79,6 +79,7 @@ export type ActorInit = Omit<
   | 'gupPte'
   | 'labels'
   | 'lockDep'
+  | 'spins'
   | 'lockStat'
   | 'lockHold'
   | 'stall'
@@ -87,6 +88,7 @@ export type ActorInit = Omit<
   readonly seed: number;
   readonly labels?: Labels | null;
   readonly lockDep?: LockDep | null;
+  readonly spins?: number;
   readonly lockStat?: LockStat | undefined;
   readonly lockHold?: FullLockStat | undefined;
   readonly stall?: Stall | null;
@@ -100,6 +102,7 @@ export const createActor = (init: ActorInit): Actor => ({
   addr: init.addr,
   hooks: init.hooks,
   lockDep: init.lockDep ?? null,
+  spins: init.spins ?? DEFAULT_SPINS,
   f64: init.f64,
   counters: init.counters,
   histograms: init.histograms,

@@ -2,6 +2,7 @@ import { type Addr, at } from '../memory/address.ts';
 import { createLockSink } from '../oracles/lock-order.ts';
 import { createObserver, type JudgingObserver } from '../oracles/observer.ts';
 import { createLockDep } from '../sync/lock-dep.ts';
+import { DEFAULT_SPINS } from '../sync/task.ts';
 import { type Actor, createActor, type Labels, MODE } from '../trace/actor.ts';
 import { createInject } from '../trace/inject.ts';
 import { TRACE_HOOKS } from '../trace/lock-hooks.ts';
@@ -72,6 +73,7 @@ export function attachThread(
             held: world.lockDepHeld[tid]!,
             sink: createLockSink(world.oracles),
           }),
+    spins: plan.lockSpins ?? DEFAULT_SPINS,
     f64: world.f64,
     counters: world.counters[tid]!,
     histograms: world.histograms[tid]!,

@@ -24,6 +24,7 @@ describe('flags', () => {
       'ODPTORTURE_ERA',
       'ODPTORTURE_LOCK_DEP',
       'ODPTORTURE_LOCK_STAT',
+      'ODPTORTURE_LOCK_SPINS',
       'ODPTORTURE_INJECT',
       'ODPTORTURE_THRESHOLD',
       'ODPTORTURE_OUT',

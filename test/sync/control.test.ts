@@ -11,8 +11,8 @@ import {
   OP,
   OP_INFO,
   OP_NAMES,
-  spinLimit,
 } from '../../src/sync/control.ts';
+import { spinLimit } from '../../src/sync/spin-lock.ts';
 import type { Task } from '../../src/sync/task.ts';
 
 describe('a thread that nobody controls', () => {
@@ -25,7 +25,7 @@ describe('a thread that nobody controls', () => {
     expect(atomicStep1(OP.load, one)).toBe(one);
     expect(atomicStep2(OP.add, two)).toBe(two);
     expect(atomicStep3(OP.compareExchange, three)).toBe(three);
-    expect(spinLimit(100)).toBe(100);
+    expect(spinLimit({ spins: 7 } as Task)).toBe(7);
   });
 
   it('cannot be put under control once its locks are chosen', () => {

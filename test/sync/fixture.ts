@@ -19,6 +19,7 @@ import {
   type Task,
   WAIT_QUEUE,
 } from '../../src/sync/index.ts';
+import { DEFAULT_SPINS } from '../../src/sync/task.ts';
 
 export const MAX_THREADS = 13;
 /** Words of plain data that the threads of a test share, and the slots of the SRCU test. */
@@ -55,8 +56,8 @@ export const AT = {
 };
 
 export const newMemory = (): Memory => createArena(LAYOUT);
-export const taskFor = (mem: Memory, tid: number, hooks: SyncHooks | null = null): Task =>
-  createTask(mem, tid, AT.task(tid), hooks);
+export const taskFor = (mem: Memory, tid: number, hooks: SyncHooks | null = null, spins = DEFAULT_SPINS): Task =>
+  createTask(mem, tid, AT.task(tid), hooks, null, spins);
 
 export interface Hold {
   readonly addr: number;
@@ -105,17 +106,25 @@ export interface HammerData {
   readonly tid: number;
   readonly threads: number;
   readonly rounds: number;
+  /** `Task.spins`. */
+  readonly spins: number;
 }
 
 /**
  * Runs one worker for each role and waits until all have said what they found (null: nothing wrong). A worker that does not
  * end within `ms`, as after a lost wake-up, is an error that names who waited for what.
  */
-export async function hammer(mem: Memory, roles: readonly string[], rounds: number, ms = 30_000): Promise<void> {
+export async function hammer(
+  mem: Memory,
+  roles: readonly string[],
+  rounds: number,
+  spins = DEFAULT_SPINS,
+  ms = 30_000,
+): Promise<void> {
   const findings: string[] = [];
   const running = new Set(roles.keys());
   const workers = roles.map((role, tid) => {
-    const workerData: HammerData = { mem, role, tid, threads: roles.length, rounds };
+    const workerData: HammerData = { mem, role, tid, threads: roles.length, rounds, spins };
     const worker = new Worker(new URL('./hammer-worker.js', import.meta.url), { workerData });
     worker.on('message', (finding: string | null) => {
       if (finding !== null) findings.push(`${role} ${tid}: ${finding}`);

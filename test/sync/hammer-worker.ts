@@ -31,8 +31,8 @@ import {
 } from '../../src/sync/index.ts';
 import { AT, type HammerData, taskFor } from './fixture.ts';
 
-const { mem, role, tid, rounds, threads } = workerData as HammerData;
-const task = taskFor(mem, tid);
+const { mem, role, tid, rounds, threads, spins } = workerData as HammerData;
+const task = taskFor(mem, tid, null, spins);
 let random = (tid + 1) * 0x9e3779b1;
 let finding: string | null = null;
 

@@ -17,6 +17,7 @@ import {
   WAIT_QUEUE,
   waitQueueInit,
 } from '../../src/sync/index.ts';
+import { DEFAULT_SPINS } from '../../src/sync/task.ts';
 import { AT, hammer, holdsOf, MAX_THREADS, newMemory, waitOf } from './fixture.ts';
 
 function world(): Memory {
@@ -46,19 +47,26 @@ function expectQuiet(mem: Memory): void {
   expect(mem[AT.spin + SPIN_LOCK.state]).toBe(0);
 }
 
-describe.each([2, 4, 12])('%i threads', (threads) => {
-  const rounds = Math.ceil(48_000 / threads);
+describe.each([
+  [2, DEFAULT_SPINS],
+  [4, DEFAULT_SPINS],
+  [12, DEFAULT_SPINS],
+  // Each wait is a sleep.
+  [4, 0],
+  [2, 5000],
+])('%i threads, which look %i times before they sleep', (threads, spins) => {
+  const rounds = Math.ceil((spins === 0 ? 16_000 : 48_000) / threads);
 
   it.each(['mutex', 'spin', 'write'])('%s: one thread at a time, and none is left asleep', async (role) => {
     const mem = world();
-    await hammer(mem, times(threads, role), rounds);
+    await hammer(mem, times(threads, role), rounds, spins);
     expect(mem[AT.data]).toBe(threads * rounds);
     expectQuiet(mem);
   });
 
   it('rwsem: readers together, writers alone, trylocks and downgrades among them', async () => {
     const mem = world();
-    await hammer(mem, times(threads, 'mixed'), rounds);
+    await hammer(mem, times(threads, 'mixed'), rounds, spins);
     let writes = 0;
     for (let tid = 0; tid < threads; tid++) writes += mem[AT.control(tid) + 2];
     expect(writes).toBeGreaterThan(0);
@@ -69,14 +77,19 @@ describe.each([2, 4, 12])('%i threads', (threads) => {
   it('seqcount: no torn snapshot is accepted', async () => {
     const mem = world();
     const writers = threads / 2;
-    await hammer(mem, [...times(writers, 'seqWriter'), ...times(threads - writers, 'seqReader')], rounds);
+    await hammer(mem, [...times(writers, 'seqWriter'), ...times(threads - writers, 'seqReader')], rounds, spins);
     expect(mem[AT.data + 16]).toBe(writers * rounds);
     expectQuiet(mem);
   });
 
   it('completion: as many pass as were completed', async () => {
     const mem = world();
-    await hammer(mem, [...times(threads / 2, 'completer'), ...times(threads / 2, 'completionWaiter')], rounds / 4);
+    await hammer(
+      mem,
+      [...times(threads / 2, 'completer'), ...times(threads / 2, 'completionWaiter')],
+      rounds / 4,
+      spins,
+    );
     expect(mem[AT.data]).toBe((threads / 2) * (rounds / 4));
     expect(mem[AT.completion + COMPLETION.done]).toBe(0);
     expect(mem[AT.completion + COMPLETION.waiters] & PRESENT).toBe(0);
@@ -85,14 +98,14 @@ describe.each([2, 4, 12])('%i threads', (threads) => {
   it('wait queue: a token goes around and no wake-up is lost', async () => {
     const mem = world();
     const turns = Math.ceil(1200 / threads);
-    await hammer(mem, times(threads, 'tokenRing'), turns);
+    await hammer(mem, times(threads, 'tokenRing'), turns, spins);
     expect(mem[AT.data]).toBe(threads * turns);
     expect(mem[AT.queue + WAIT_QUEUE.waiters] & PRESENT).toBe(0);
   });
 
   it('wait queue: waking one at a time is enough for as many items', async () => {
     const mem = world();
-    await hammer(mem, [...times(threads / 2, 'producer'), ...times(threads / 2, 'consumer')], rounds / 4);
+    await hammer(mem, [...times(threads / 2, 'producer'), ...times(threads / 2, 'consumer')], rounds / 4, spins);
     expect(mem[AT.data]).toBe(0);
     expect(mem[AT.queue + WAIT_QUEUE.waiters] & PRESENT).toBe(0);
   });
@@ -102,7 +115,7 @@ describe.each([2, 4, 12])('%i threads', (threads) => {
     // Slot 0 is published at the start.
     mem[AT.data + 8] = 1;
     const roles = Array.from({ length: threads }, (_, i) => (i % 4 === 0 ? 'srcuUpdater' : 'srcuReader'));
-    await hammer(mem, roles, 200);
+    await hammer(mem, roles, 200, spins);
     expectQuiet(mem);
   });
 });
