@@ -148,7 +148,8 @@ export function lastTime(actor: Actor): number {
   return timeNow(actor);
 }
 
-function timeNow(actor: Actor): number {
+/** As `lastTime`, of now. */
+export function timeNow(actor: Actor): number {
   const to = clockAt(actor, READ);
   storeTime(actor.f64, to, clockAt(actor, EPOCH));
   return to;

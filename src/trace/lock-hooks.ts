@@ -2,7 +2,7 @@ import type { Addr } from '../memory/address.ts';
 import { CLS_OFFSET } from '../sync/lock-class.ts';
 import { lastOwner, STAT, statRow } from '../sync/lock-stat.ts';
 import type { HeldMode, SyncHooks, Task } from '../sync/task.ts';
-import { type Actor, lastTime, now } from './actor.ts';
+import { type Actor, lastTime, timeNow } from './actor.ts';
 import { HISTOGRAM } from './counters.ts';
 import { bucketOf, HISTOGRAM_AT, HISTOGRAM_DOUBLES } from './histogram.ts';
 import { FULL, fullRow, statRows, WAITING } from './lock-stat.ts';
@@ -45,7 +45,7 @@ export const TRACE_HOOKS: SyncHooks = {
     const actor = task as Actor;
     const { f64, contention: block, lockHold } = actor;
     const row = statRow(task, lock, mode);
-    const ns = Math.max(0, Math.round((now(actor) - since) * 1e6));
+    const ns = Math.max(0, Math.round((f64[timeNow(actor)] - since) * 1e6));
     const bucket = bucketOf(ns);
     const figures = statRows(block) + row;
     const all = actor.histograms + HISTOGRAM.lockWait * HISTOGRAM_DOUBLES;

@@ -1,7 +1,7 @@
 import type { Addr } from '../memory/address.ts';
 import { type LockHold, STAT, STAT_ROWS, statRow } from '../sync/lock-stat.ts';
 import { HELD_MAX, HELD_SHIFT, type Task } from '../sync/task.ts';
-import { type Actor, now } from './actor.ts';
+import { type Actor, timeNow } from './actor.ts';
 import { HISTOGRAM_BUCKETS, HISTOGRAM_DOUBLES, histogramAdd } from './histogram.ts';
 import { lastPoint, PLACES_DOUBLES, placeCount, placeKey } from './lock-stat-places.ts';
 
@@ -72,7 +72,8 @@ export function createFullLockStat(full: number, threads: StatThreads): FullLock
     acquired(task, lock, mode) {
       if (count === HELD_MAX) return;
       held[count] = lock | (mode << HELD_SHIFT);
-      since[count] = now(task as Actor);
+      const actor = task as Actor;
+      since[count] = actor.f64[timeNow(actor)];
       count++;
     },
     released(task, lock, mode) {
@@ -80,7 +81,8 @@ export function createFullLockStat(full: number, threads: StatThreads): FullLock
       let i = count - 1;
       while (i >= 0 && held[i] !== word) i--;
       if (i < 0) return;
-      const time = now(task as Actor) - since[i];
+      const actor = task as Actor;
+      const time = actor.f64[timeNow(actor)] - since[i];
       held.copyWithin(i, i + 1, count);
       since.copyWithin(i, i + 1, count);
       count--;
