@@ -9,8 +9,9 @@ import type { ReportModel } from '../report/soak-model.ts';
 import { runPart } from '../report/soak-schemas.ts';
 import { reportMarkdown, reportText } from '../report/soak-text.ts';
 import { type ColorChoice, styleFor, wantsColor } from '../report/style.ts';
+import { makeFolders } from '../results/folder.ts';
 import { soakCheckpointSchema } from '../results/soak-types.ts';
-import { writeAtomic } from '../results/store.ts';
+import { outputError, writeAtomic } from '../results/store.ts';
 import type { Verdict } from '../results/types.ts';
 import { EXIT, OdpError, systemReason } from '../scenario/errors.ts';
 import { packageRoot, shippedScenarios } from './package-root.ts';
@@ -45,6 +46,7 @@ export async function reportCommand(
   const dir = given === undefined ? latestRun(join(terminal.cwd, 'results')) : resolve(terminal.cwd, given);
   const model = readReport(dir, terminal.cwd);
   const out = flags.out === undefined ? dir : resolve(terminal.cwd, flags.out);
+  if (flags.out !== undefined) makeOut(out);
   const page = writeReport(model, out);
   stepSummary(model, terminal);
   if (flags.quiet !== true) {
@@ -54,6 +56,14 @@ export async function reportCommand(
   }
   terminal.out(shortPath(terminal.cwd, page));
   return EXIT.ok;
+}
+
+function makeOut(out: string): void {
+  try {
+    makeFolders(out);
+  } catch (error) {
+    throw outputError(out, error);
+  }
 }
 
 /** What a folder of results says. Throws `ODP_E_RESULTS` when it is none. */

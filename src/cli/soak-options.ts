@@ -3,7 +3,8 @@ import type { ColorChoice } from '../report/style.ts';
 import { MAX_SEED } from '../scenario/resolve.ts';
 import type { Threshold } from '../scenario/threshold.ts';
 import { parseTimeOfDay, parseUntil, type TimeOfDay, type Until } from '../soak/until.ts';
-import { duration, list, thresholds, wholeIn } from './options.ts';
+import type { LockStatLevel } from '../trace/lock-stat.ts';
+import { duration, list, lockStat, thresholds, wholeIn } from './options.ts';
 
 /** A name with its weight. */
 export interface Weighted {
@@ -21,6 +22,7 @@ export interface SoakFlags {
   readonly seed?: number;
   readonly repeatEach?: number;
   readonly lastFailed?: boolean;
+  readonly lockStat?: LockStatLevel;
   readonly resume?: string;
   readonly maxDisk?: number;
   readonly maxMemory?: number;
@@ -106,6 +108,11 @@ export function addSoakOptions(command: Command): Command {
     .option('--repeat-each <n>', 'cells in a row of each kind in a rotation', wholeIn(1, 100_000))
     .option('--last-failed', 'only the cells that failed in the soak given by --resume, or in the latest one')
     .option('--resume <dir>', 'go on with the soak in this folder, however it ended')
+    .option(
+      '--lock-stat <off|counts|full>',
+      "statistics of locks, see docs/lock-stat.md (default: each scenario's, which is off)",
+      lockStat,
+    )
     .option('--max-disk <size>', 'when the folder has this size, windows are no longer kept (default: 1GiB)', bytes)
     .option('--max-memory <size>', 'end when the process stays larger than this (default: 4GiB)', bytes)
     .option('--max-log <size>', 'size of odptorture.log (default: 16MiB)', bytes)

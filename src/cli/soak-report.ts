@@ -5,7 +5,7 @@ import { styleFor, wantsColor } from '../report/style.ts';
 import type { CellLine, SoakCheckpoint, SoakSummary } from '../results/soak-types.ts';
 import { formatDuration } from '../scenario/duration.ts';
 import type { Entry } from '../soak/entries.ts';
-import type { SoakView } from '../soak/soak.ts';
+import type { SoakView } from '../soak/parts.ts';
 import { sumOf } from '../soak/totals.ts';
 import type { SoakFlags } from './soak-options.ts';
 import type { Terminal } from './terminal-io.ts';

@@ -9,6 +9,7 @@ import { parseThreshold, type Threshold } from '../scenario/threshold.ts';
 import { type Campaign, parseCampaign, sha256 } from '../soak/campaign.ts';
 import { lineDiff } from '../soak/diff.ts';
 import { parseUntil, type Until } from '../soak/until.ts';
+import { LOCK_STAT_LEVELS } from '../trace/lock-stat.ts';
 import type { SoakFlags } from './soak-options.ts';
 
 /** What decides which cells a soak runs; a resume goes on under the same. */
@@ -18,6 +19,8 @@ const settingsSchema = z.strictObject({
   repeatEach: z.int().min(1),
   judge: z.enum(['violations', 'expectations']),
   thresholds: z.array(z.string()).nullable(),
+  /** In place of the scenarios'. A soak of an earlier version has none. */
+  lockStat: z.enum(LOCK_STAT_LEVELS).nullable().default(null),
   /** `--last-failed`: these cells only. */
   only: z.array(z.strictObject({ entry: z.string(), seed: z.int().min(1) })).nullable(),
 });
@@ -107,6 +110,7 @@ export function checkSameCells(given: string | undefined, flags: SoakFlags, { ru
     ['--seed', flags.seed, settings.seed, String],
     ['--cell', flags.cell, settings.cellMs, (ms: number) => formatDuration(ms)],
     ['--repeat-each', flags.repeatEach, settings.repeatEach, String],
+    ['--lock-stat', flags.lockStat, settings.lockStat, String],
     [
       '--threshold',
       flags.threshold?.map(({ text }) => text).join(', '),

@@ -1,5 +1,5 @@
 import { type Addr, at, type Memory, NULL_ADDR } from '../memory/address.ts';
-import { rawAdd, rawCompareExchange, rawLoad, rawStore } from '../sync/atomics.ts';
+import { rawAdd, rawCompareExchange, rawLoad, rawNotify, rawStore } from '../sync/atomics.ts';
 import { type Actor, count, now } from '../trace/actor.ts';
 import { COUNTER } from '../trace/counters.ts';
 import { lastPoint } from '../trace/lock-stat-places.ts';
@@ -59,9 +59,15 @@ function takeSlot(mem: Memory, view: OracleView): Addr {
   return NULL_ADDR;
 }
 
-/** Hands a filled slot to the main thread: the state is stored last, and atomically, after all the rest. */
-export const submit = (view: OracleView, slot: Addr): void =>
-  rawStore(view.mem, at(slot, VIOLATION.state), VIOLATION_STATE.ready);
+/**
+ * Hands a filled slot to the main thread, and wakes it: the state is stored last, and atomically, after all the rest. Whoever reads the
+ * new count of records then finds this one ready.
+ */
+export function submit({ mem, submitted }: OracleView, slot: Addr): void {
+  rawStore(mem, at(slot, VIOLATION.state), VIOLATION_STATE.ready);
+  rawAdd(mem, submitted, 1);
+  rawNotify(mem, submitted, 1);
+}
 
 /** A violation as the main thread reads it. */
 export interface RawViolation {

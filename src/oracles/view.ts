@@ -92,6 +92,8 @@ export interface OracleView {
   /** By signature (oracle and role): how many so far, to keep the first few in full. */
   readonly nth: Addr;
   readonly keep: number;
+  /** Rises with each record that is handed over: what the main thread sleeps on. */
+  readonly submitted: Addr;
   readonly slots: Addr;
   readonly slotStride: number;
   readonly slotCount: number;
@@ -125,6 +127,7 @@ export const oracleRegions = (o: OracleOptions): RegionRequest[] => [
   { name: 'oracle.reported', words: 1, count: o.entries },
   { name: 'oracle.disagreed', words: 1, count: o.entries },
   { name: 'oracle.points', words: ORACLE_NAMES.length * POINT_COUNT * 2, count: o.threads, line: true },
+  { name: 'oracle.submitted', words: 1, count: 1 },
 ];
 
 /** The part of the view that lies in the oracles' own regions. */
@@ -134,6 +137,7 @@ export function oracleWords(layout: ArenaLayout, o: OracleOptions) {
     counts: regions['oracle.counts']!.base,
     countStride: regions['oracle.counts']!.stride,
     nth: regions['oracle.nth']!.base,
+    submitted: regions['oracle.submitted']!.base,
     slots: regions['oracle.slots']!.base,
     slotStride: regions['oracle.slots']!.stride,
     slotCount: o.slots,

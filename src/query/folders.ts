@@ -13,7 +13,6 @@ export interface RunFolder {
 
 /** How deep runs are looked for: `results/<scenario>/<run>`. */
 const MAX_DEPTH = 3;
-const RACE_FILE = /^races-(\d+)\.ndjson$/;
 
 /** A word of a command line that names folders and not SQL. */
 export const isFolderArgument = (text: string, cwd: string): boolean =>
@@ -105,16 +104,6 @@ function namesIn(path: string): string[] {
     return [];
   }
 }
-
-/** The files of a run's race log, in order. */
-export const raceFiles = ({ dir }: RunFolder): string[] =>
-  namesIn(dir)
-    .flatMap((name) => {
-      const n = RACE_FILE.exec(name)?.[1];
-      return n === undefined ? [] : [[Number(n), join(dir, name)] as const];
-    })
-    .sort(([a], [b]) => a - b)
-    .map(([, path]) => path);
 
 /** Those of these runs' files that are there and not empty. */
 export const filesOf = (runs: readonly RunFolder[], name: string): string[] =>

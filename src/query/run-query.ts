@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { OdpError } from '../scenario/errors.ts';
 import { type Database, openDatabase, sqlError } from './duckdb.ts';
 import type { RunFolder } from './folders.ts';
-import { sourcesOf, text, tornLines } from './sources.ts';
+import { type Sources, sourcesOf, text, tornLines } from './sources.ts';
 import { TABLES, viewOf } from './tables.ts';
 
 export interface QueryColumn {
@@ -36,13 +37,33 @@ export interface Query {
 /** Opens a database over the files of these runs. Throws `ODP_E_QUERY_NO_DUCKDB`. */
 export async function openQuery(runs: readonly RunFolder[]): Promise<Query> {
   const db = await openDatabase();
-  const { sql, lines } = sourcesOf(runs);
+  let lines: Sources['lines'];
+  const define = async (): Promise<void> => {
+    const sources = sourcesOf(runs);
+    for (const statement of [...sources.sql, ...TABLES.map(viewOf)]) await db.run(statement);
+    ({ lines } = sources);
+  };
   try {
-    for (const statement of [...sql, ...TABLES.map(viewOf)]) await db.run(statement);
+    await define();
   } catch (error) {
     db.close();
     throw error;
   }
+  const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      const areThere = lines.every(({ paths }) => paths.every((path) => existsSync(path)));
+      if (areThere) throw sqlError(error);
+    }
+    // A run that goes on has closed a segment of its race log, which got another name by that.
+    try {
+      await define();
+      return await work();
+    } catch (error) {
+      throw sqlError(error);
+    }
+  };
   return {
     async run(given) {
       const result = await attempt(() => db.run(asQuery(given)));
@@ -50,11 +71,13 @@ export async function openQuery(runs: readonly RunFolder[]): Promise<Query> {
       return { columns, rows: rowsOf(columns, result.yieldRowsJs()) };
     },
     async torn(given) {
-      const found: TornFile[] = [];
-      for (const { paths, tables } of lines)
-        if (paths.length > 0 && tables.some((table) => mentions(given, table)))
-          found.push(...(await tornOf(db, paths)));
-      return found;
+      return attempt(async () => {
+        const found: TornFile[] = [];
+        for (const { paths, tables } of lines)
+          if (paths.length > 0 && tables.some((table) => mentions(given, table)))
+            found.push(...(await tornOf(db, paths)));
+        return found;
+      });
     },
     async toParquet(given, path) {
       await attempt(() =>
@@ -71,14 +94,6 @@ const asQuery = (sql: string): string => (isTable(sql) ? `FROM ${sql.trim()}` : 
 export const isTable = (sql: string): boolean => TABLES.some(({ name }) => name === sql.trim());
 
 const mentions = (sql: string, table: string): boolean => new RegExp(`\\b${table}\\b`, 'i').test(sql);
-
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw sqlError(error);
-  }
-}
 
 async function tornOf(db: Database, paths: readonly string[]): Promise<TornFile[]> {
   const result = await db.run(tornLines(paths));

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ARENA_FILE } from '../results/arena-dump.ts';
+import { segmentPaths } from '../results/race-segments.ts';
 import { SOAK_FILES } from '../results/soak-types.ts';
-import { filesOf, type RunFolder, raceFiles } from './folders.ts';
+import { filesOf, type RunFolder } from './folders.ts';
 
 /** A string of SQL. */
 export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
@@ -175,7 +176,7 @@ export interface Sources {
 /** Views over the files of these runs; nothing is read until a query asks for it. */
 export function sourcesOf(runs: readonly RunFolder[]): Sources {
   const of = (...kinds: readonly RunFolder['kind'][]): RunFolder[] => runs.filter(({ kind }) => kinds.includes(kind));
-  const races = of('run', 'soak').flatMap(raceFiles);
+  const races = of('run', 'soak').flatMap(({ dir }) => segmentPaths(dir));
   const cells = filesOf(of('soak'), SOAK_FILES.cells);
   const series = filesOf(of('soak'), SOAK_FILES.series);
   return {
@@ -194,7 +195,7 @@ export function sourcesOf(runs: readonly RunFolder[]): Sources {
       fileView('_summary', filesOf(of('run'), SOAK_FILES.summary), { cells: [CELL] }),
       fileView('_checkpoint', filesOf(of('soak'), SOAK_FILES.checkpoint), CHECKPOINT),
       fileView('_explore', filesOf(of('explore'), EXPLORE_FILE), EXPLORE),
-      `CREATE VIEW _cell AS
+      `CREATE OR REPLACE VIEW _cell AS
          SELECT run, cell, s FROM (SELECT run, generate_subscripts(s.cells, 1) - 1 AS cell, unnest(s.cells) AS s FROM _summary)
          UNION ALL SELECT run, s.index AS cell, s FROM _cell_line`,
     ],
@@ -216,7 +217,7 @@ const readLines = (paths: readonly string[]): string =>
 /** Lines of files as `(n, run, s)`: a running number, the run's name, and the line's members. */
 function lineView(name: string, paths: readonly string[], structure: unknown, whole: string): string {
   if (paths.length === 0) return emptyView(name, structure);
-  return `CREATE VIEW ${name} AS
+  return `CREATE OR REPLACE VIEW ${name} AS
     SELECT n, run, s FROM (
       SELECT n, filename, from_json(json, ${text(JSON.stringify(structure))}) AS s
       FROM (SELECT row_number() OVER () AS n, json, filename FROM ${readLines(paths)})
@@ -228,17 +229,17 @@ function lineView(name: string, paths: readonly string[], structure: unknown, wh
 /** Whole files as `(n, run, s)`. One that is no JSON is left out. */
 function fileView(name: string, paths: readonly string[], structure: unknown): string {
   if (paths.length === 0) return emptyView(name, structure);
-  return `CREATE VIEW ${name} AS
+  return `CREATE OR REPLACE VIEW ${name} AS
     SELECT 0 AS n, run, from_json(content, ${text(JSON.stringify(structure))}) AS s
     FROM read_text([${paths.map(text).join(', ')}]) JOIN _runs ON dir = parse_dirpath(filename)
     WHERE json_valid(content)`;
 }
 
 const emptyView = (name: string, structure: unknown): string =>
-  `CREATE VIEW ${name} AS SELECT 0 AS n, '' AS run, from_json('{}', ${text(JSON.stringify(structure))}) AS s WHERE false`;
+  `CREATE OR REPLACE VIEW ${name} AS SELECT 0 AS n, '' AS run, from_json('{}', ${text(JSON.stringify(structure))}) AS s WHERE false`;
 
 function rowsTable(name: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const declared = `CREATE TABLE ${name} (${columns.map((column) => `${column} VARCHAR`).join(', ')})`;
+  const declared = `CREATE OR REPLACE TABLE ${name} (${columns.map((column) => `${column} VARCHAR`).join(', ')})`;
   if (rows.length === 0) return declared;
   return `${declared}; INSERT INTO ${name} VALUES ${rows.map((row) => `(${row.map(text).join(', ')})`).join(', ')}`;
 }

@@ -218,11 +218,26 @@ export const TABLES: readonly TableSpec[] = [
       ['lock', 'VARCHAR', 'l.name', 'class'],
       ['mode', 'VARCHAR', 'l."mode"', 'R, or W (also of locks without modes)'],
       ['contentions', 'BIGINT', 'l.contentions', 'threads that had to wait'],
+      [
+        'con_bounces',
+        'BIGINT',
+        'l."conBounces"',
+        'of these, for a lock that another thread had last; NULL: not counted',
+      ],
       ['acquisitions', 'BIGINT', 'l.acquisitions', 'NULL: not counted, see --lock-stat'],
+      ['acq_bounces', 'BIGINT', 'l."acqBounces"', 'of these, of a lock that another thread had last'],
+      ['wait_min_ns', 'DOUBLE', 'l."waitNs"."min"', 'ns'],
       ['wait_total_ns', 'DOUBLE', 'l."waitNs".total', 'ns'],
       ['wait_mean_ns', 'DOUBLE', 'l."waitNs".mean', 'ns'],
       ['wait_max_ns', 'DOUBLE', 'l."waitNs"."max"', 'ns'],
-      ['hold_total_ns', 'DOUBLE', 'l."holdNs".total', 'ns; NULL without --lock-stat full'],
+      [
+        'holds',
+        'BIGINT',
+        'l."holdNs"."count"',
+        'holds that have ended; NULL without --lock-stat full, as all that follow',
+      ],
+      ['hold_min_ns', 'DOUBLE', 'l."holdNs"."min"', 'ns'],
+      ['hold_total_ns', 'DOUBLE', 'l."holdNs".total', 'ns'],
       ['hold_mean_ns', 'DOUBLE', 'l."holdNs".mean', 'ns'],
       ['hold_max_ns', 'DOUBLE', 'l."holdNs"."max"', 'ns'],
     ],
@@ -286,4 +301,4 @@ export const TABLES: readonly TableSpec[] = [
 ];
 
 export const viewOf = ({ name, from, columns }: TableSpec): string =>
-  `CREATE VIEW ${name} AS SELECT ${columns.map((column) => `(${column.sql})::${column.type} AS "${column.name}"`).join(',\n  ')}\nFROM ${from}`;
+  `CREATE OR REPLACE VIEW ${name} AS SELECT ${columns.map((column) => `(${column.sql})::${column.type} AS "${column.name}"`).join(',\n  ')}\nFROM ${from}`;

@@ -9,11 +9,14 @@ export interface HdrFiles {
   files(): [name: string, text: string][];
 }
 
+export const hdrFileName = (parts: readonly string[]): string =>
+  `${parts.join('-').replaceAll(/[^A-Za-z0-9_.-]/g, '-')}.hgrm`;
+
 export function createHdrFiles(): HdrFiles {
   const histograms = new Map<string, Histogram>();
   return {
     add({ scenario, strategy, era }, name, histogram) {
-      const file = `${[scenario, strategy, era, name].join('-').replaceAll(/[^A-Za-z0-9_.-]/g, '-')}.hgrm`;
+      const file = hdrFileName([scenario, strategy, era, name]);
       const before = histograms.get(file);
       histograms.set(file, before === undefined ? histogram : joinHistograms(before, histogram));
     },

@@ -1,7 +1,15 @@
 import { formatDuration } from '../scenario/duration.ts';
 import { grouped, short, shortNs } from './format.ts';
 import { escaped } from './html-escape.ts';
-import { type EntryRow, type LockRow, type ReportModel, sumOf, unexpectedOf, violationsOf } from './soak-model.ts';
+import {
+  type EntryRow,
+  type LatencyRow,
+  type LockRow,
+  type ReportModel,
+  sumOf,
+  unexpectedOf,
+  violationsOf,
+} from './soak-model.ts';
 import { clockWords, expectedWords, foundWords } from './soak-words.ts';
 
 interface HtmlColumn {
@@ -47,7 +55,7 @@ const ENTRY_COLUMNS: readonly HtmlColumn[] = [
   { title: 'sections/s', right: true },
   { title: 'registrations/s', right: true },
   { title: 'fault p50', right: true },
-  { title: 'worst p99', right: true },
+  { title: 'fault p99', right: true },
   { title: 'retries/commit', right: true },
 ];
 
@@ -87,11 +95,14 @@ const entryCells =
       { text: perSecond(committed) },
       { text: perSecond(entry.operations.section ?? 0) },
       { text: perSecond(entry.operations.register ?? 0) },
-      { text: fault.count > 0 ? shortNs(fault.p50) : '-' },
-      { text: fault.count > 0 ? shortNs(fault.p99) : '-' },
+      { text: quantile(fault, fault.p50) },
+      { text: quantile(fault, fault.p99) },
       { text: committed > 0 ? (retries / committed).toFixed(2) : '-' },
     ];
   };
+
+const quantile = ({ count, atMost }: LatencyRow, ns: number): string =>
+  count === 0 ? '-' : `${atMost ? '<= ' : ''}${shortNs(ns)}`;
 
 const crashWords = ({ crashes }: EntryRow): string[] =>
   Object.entries(crashes).map(([kind, n]) => `${grouped(n)} ${n === 1 ? 'cell' : 'cells'} ended by ${kind}`);

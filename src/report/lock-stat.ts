@@ -14,19 +14,35 @@ const LINE_WIDTH = NAME_WIDTH + 1 + COLUMNS.length * (FIGURE_WIDTH + 1);
 const ADDRESS_WIDTH = 29;
 const VERSION = 'lock_stat version 0.4';
 
+/** Rows that belong together: those of a cell, or sums over many. */
+export interface LockStatSection {
+  /** The line above its table; null: none. */
+  readonly title: string | null;
+  readonly locks: readonly Row[];
+}
+
+/** Whether acquisitions were counted; rows of waits alone are no table of lock_stat. */
+export const hasLockStat = ({ locks }: Pick<LockStatSection, 'locks'>): boolean =>
+  locks.some((row) => row.acquisitions !== undefined);
+
 /**
  * The lock statistics of cells, as /proc/lock_stat prints them; empty when none were kept. Several cells are sections, each with a
  * line that names it and the whole of its table.
  */
 export function lockStatText(cells: readonly CellResult[]): string {
-  const counted = cells.filter((cell) => cell.locks.some((row) => row.acquisitions !== undefined));
-  return counted
-    .map((cell) => {
-      const title = counted.length === 1 ? [] : [`${cell.scenario} ${cell.strategy} era=${cell.era} seed=${cell.seed}`];
-      return [...title, ...lockStatTable(cell.locks), ''].join('\n');
-    })
-    .join('\n');
+  const counted = cells.filter(hasLockStat);
+  return lockStatSections(
+    counted.map(({ scenario, strategy, era, seed, locks }) => ({
+      title: counted.length === 1 ? null : `${scenario} ${strategy} era=${era} seed=${seed}`,
+      locks,
+    })),
+  );
 }
+
+export const lockStatSections = (sections: readonly LockStatSection[]): string =>
+  sections
+    .map(({ title, locks }) => [...(title === null ? [] : [title]), ...lockStatTable(locks), ''].join('\n'))
+    .join('\n');
 
 /** The most contended class first, as there; a class of which nothing was ever acquired has no row. */
 function lockStatTable(rows: readonly Row[]): string[] {

@@ -1,5 +1,7 @@
 import type { OracleName } from '../oracles/names.ts';
+import { type EntryFigures, unpacked } from '../results/soak-figures.ts';
 import type { Verdict } from '../results/types.ts';
+import { quantilesOf } from '../trace/histogram.ts';
 import { type EntryRow, LATENCIES, type LatencyName, type LatencyRow, type LockRow, type Trend } from './soak-model.ts';
 import type { ReportCell } from './soak-schemas.ts';
 
@@ -21,7 +23,7 @@ export interface Fold {
 }
 
 type Counts = Record<string, number>;
-type Tally = { count: number; p50Sum: number; p99: number; max: number };
+type Tally = { cells: number; count: number; p50: number; p99: number; max: number };
 
 interface Sums {
   readonly first: FoldedCell;
@@ -74,7 +76,7 @@ export function createFold(): Fold {
   };
 }
 
-const noTally = (): Tally => ({ count: 0, p50Sum: 0, p99: 0, max: 0 });
+const noTally = (): Tally => ({ cells: 0, count: 0, p50: 0, p99: 0, max: 0 });
 
 const noSums = (first: FoldedCell): Sums => ({
   first,
@@ -119,8 +121,10 @@ function addCell(sums: Sums, cell: ReportCell): void {
 }
 
 function addLatency(tally: Tally, { count, p50, p99, max }: ReportCell['latencyNs'][LatencyName]): void {
+  if (count === 0) return;
+  tally.cells++;
   tally.count += count;
-  tally.p50Sum += p50 * count;
+  tally.p50 = Math.max(tally.p50, p50);
   tally.p99 = Math.max(tally.p99, p99);
   tally.max = Math.max(tally.max, max);
 }
@@ -155,8 +159,8 @@ function entryRow(sums: Sums): EntryRow {
   const { first, latency, locks, why, ...rest } = sums;
   const { scenario, strategy, era, expected } = first.cell;
   const row = (name: LatencyName): LatencyRow => {
-    const { count, p50Sum, p99, max } = latency[name];
-    return { count, p50: count === 0 ? 0 : p50Sum / count, p99, max };
+    const { cells, ...sums } = latency[name];
+    return { ...sums, atMost: cells > 1 };
   };
   return {
     ...rest,
@@ -177,6 +181,20 @@ function entryRow(sums: Sums): EntryRow {
     why: [...why],
   };
 }
+
+/** Rows with the quantiles of all cells together: a soak's checkpoint has the sums of their histograms. */
+export const withFigures = (entries: readonly EntryRow[], figures: readonly EntryFigures[]): EntryRow[] =>
+  entries.map((row) => {
+    const histograms = figures.find(({ entry }) => entry === row.entry)?.histograms ?? {};
+    const latencyNs = { ...row.latencyNs };
+    for (const name of LATENCIES) {
+      const sum = histograms[name];
+      if (sum === undefined) continue;
+      const { p50, p99 } = quantilesOf(unpacked(sum));
+      latencyNs[name] = { ...latencyNs[name], p50, p99, atMost: false };
+    }
+    return { ...row, latencyNs };
+  });
 
 function stretchMeans(speed: readonly number[], elapsedMs: number, stretches: number): (number | null)[] {
   const ms = new Float64Array(stretches);

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { readSegment, segmentNumbers } from '../results/race-segments.ts';
 import type { ViolationRecord } from '../results/types.ts';
 import { signatureOf } from '../torture/signatures.ts';
 
@@ -7,8 +7,19 @@ const CHUNK = 1 << 20;
 
 /** Lines of a file of any size, without the line ends. A last line without its end is given too: it may be torn. None without a file. */
 export function* linesOf(path: string): Generator<string> {
-  if (!existsSync(path)) return;
-  const fd = openSync(path, 'r');
+  if (existsSync(path)) yield* linesFrom(openSync(path, 'r'));
+}
+
+/** Lines of the race log, in order; also while it is written. */
+function* raceLines(dir: string): Generator<string> {
+  for (const n of segmentNumbers(dir)) {
+    const fd = readSegment(dir, n);
+    if (fd !== null) yield* linesFrom(fd);
+  }
+}
+
+/** Lines of a file that is open, which is closed then. */
+function* linesFrom(fd: number): Generator<string> {
   const decoder = new TextDecoder();
   const chunk = new Uint8Array(CHUNK);
   let rest = '';
@@ -58,39 +69,31 @@ export function readRaces(dir: string, whole: boolean): RaceLogContents {
   const signatures = new Map<string, LoggedSignature>();
   let records = 0;
   let torn = 0;
-  for (const file of raceFiles(dir))
-    for (const line of linesOf(join(dir, file))) {
-      const head = headOf(line);
-      if (head === null) {
-        torn++;
-        continue;
-      }
-      const record = whole ? recordOf(line) : null;
-      if (whole && record === null) {
-        torn++;
-        continue;
-      }
-      records++;
-      const signature = record === null ? head.signature : signatureOf(record);
-      const known = signatures.get(signature);
-      if (known !== undefined) {
-        known.nth.set(head.cell, Math.max(known.nth.get(head.cell) ?? 0, head.nth));
-        known.lastAtMs = head.atMs;
-        continue;
-      }
-      const first = record ?? recordOf(line);
-      if (first === null) torn++;
-      else signatures.set(signature, { first, nth: new Map([[head.cell, head.nth]]), lastAtMs: head.atMs });
+  for (const line of raceLines(dir)) {
+    const head = headOf(line);
+    if (head === null) {
+      torn++;
+      continue;
     }
+    const record = whole ? recordOf(line) : null;
+    if (whole && record === null) {
+      torn++;
+      continue;
+    }
+    records++;
+    const signature = record === null ? head.signature : signatureOf(record);
+    const known = signatures.get(signature);
+    if (known !== undefined) {
+      known.nth.set(head.cell, Math.max(known.nth.get(head.cell) ?? 0, head.nth));
+      known.lastAtMs = head.atMs;
+      continue;
+    }
+    const first = record ?? recordOf(line);
+    if (first === null) torn++;
+    else signatures.set(signature, { first, nth: new Map([[head.cell, head.nth]]), lastAtMs: head.atMs });
+  }
   return { signatures, records, torn };
 }
-
-const raceFiles = (dir: string): string[] =>
-  readdirSync(dir)
-    .map((name) => ({ name, n: Number(/^races-(\d+)\.ndjson$/.exec(name)?.[1] ?? Number.NaN) }))
-    .filter(({ n }) => !Number.isNaN(n))
-    .sort((a, b) => a.n - b.n)
-    .map(({ name }) => name);
 
 /** A record's window is most of it, and only the first one of a signature is drawn: the rest is not parsed. */
 const HEAD_LENGTH = 2000;

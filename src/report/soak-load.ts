@@ -6,7 +6,7 @@ import { readSeries } from '../results/series.ts';
 import { type SignatureTotal, SOAK_FILES } from '../results/soak-types.ts';
 import type { Verdict, ViolationRecord } from '../results/types.ts';
 import { OdpError, systemReason } from '../scenario/errors.ts';
-import { createFold, type Fold } from './soak-fold.ts';
+import { createFold, type Fold, withFigures } from './soak-fold.ts';
 import { jsonOf, type LoggedSignature, linesOf, readRaces } from './soak-lines.ts';
 import { type EntryRow, type ReportModel, type RunState, type SignatureRow, violationsOf } from './soak-model.ts';
 import { quoted, type RepeatContext, repeatCommands, violationFolders } from './soak-repeat.ts';
@@ -114,7 +114,7 @@ function soakModel(dir: string, run: ReportRun, options: LoadOptions): ReportMod
     notes,
   );
   const series = readSeries(dir);
-  const entries = fold.entries();
+  const entries = withFigures(fold.entries(), checkpoint?.figures ?? []);
   const races = readRaces(dir, false);
   if (races.torn > 0) notes.push(`the race log: ${lines(races.torn)} not whole, left out`);
   const elapsedMs = Math.max(
@@ -216,6 +216,7 @@ function soakSignatures(known: readonly SignatureTotal[], tail: readonly ReportL
         count: total,
         cells: (before?.cells ?? 0) + 1,
         offered: before?.offered ?? 0,
+        offeredByCanaries: before?.offeredByCanaries ?? 0,
         logged,
         notLogged: total - logged,
         scenarios: [...new Set([...(before?.scenarios ?? []), line.scenario])],

@@ -18,12 +18,15 @@ export interface LockRow {
   readonly holdNs: { readonly count: number; readonly total: number; readonly max: number } | null;
 }
 
-/** A latency over cells, nanoseconds: the mean of the cells' medians by their counts, the worst of their tails. */
+/** A latency over cells, nanoseconds. */
 export interface LatencyRow {
   readonly count: number;
+  /** Of all cells together, read off the sum of their histograms. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
+  /** Only the cells' own are known: these are the largest of them, and that of all cells together is no larger. */
+  readonly atMost: boolean;
 }
 
 export const LATENCIES = ['fault', 'section', 'register', 'deregister'] as const;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ORACLE_NAMES } from '../oracles/names.ts';
+import { entryFiguresSchema } from '../results/soak-figures.ts';
 import { sessionSchema, signatureSchema } from '../results/soak-types.ts';
 
 /**
@@ -116,7 +117,12 @@ const soakParts = {
   totals: z.object({ records: z.object({ lost: z.number() }) }),
 };
 /** checkpoint.json. */
-export const checkpointPart = z.object({ ...soakParts, savedAt: z.string(), next: z.object({ index: z.number() }) });
+export const checkpointPart = z.object({
+  ...soakParts,
+  savedAt: z.string(),
+  next: z.object({ index: z.number() }),
+  figures: z.array(entryFiguresSchema).default([]),
+});
 /** summary.json of a soak. */
 export const soakSummaryPart = z.object({
   ...soakParts,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { closedSegment, openSegment } from './race-segments.ts';
 import { createRecordFile, type FileCalls, type RecordFile, type RecordPosition } from './record-file.ts';
 import type { ViolationRecord } from './types.ts';
 
@@ -27,17 +28,18 @@ export interface LogOptions {
   readonly dir: string;
   readonly maxBytes?: number;
   readonly onLost?: (reason: string) => void;
-  readonly files?: FileCalls;
+  readonly files?: Partial<FileCalls>;
   readonly resume?: RecordPosition;
 }
 
-/** `races-1.ndjson`, `races-2.ndjson`, ...: one violation a line, with its window. */
+/** `races-1.ndjson`, `races-2.ndjson`, ...: one violation a line, with its window. The last one ends in `.open` until the log is closed. */
 export function openRaceLog(options: LogOptions): RaceLog {
   const { dir, ...rest } = options;
   const file = createRecordFile({
     maxBytes: RACE_LOG_BYTES,
     ...rest,
-    pathOf: (n) => join(dir, `races-${n}.ndjson`),
+    pathOf: (n) => closedSegment(dir, n),
+    openPathOf: (n) => openSegment(dir, n),
   });
   const logger = pinoTo(file);
   const { written, lost, position, sync, close } = file;

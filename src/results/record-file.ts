@@ -1,5 +1,7 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { systemReason } from '../scenario/errors.ts';
+import { syncFolder } from './folder.ts';
 
 /** The file calls that are used; tests pass a disk that is full. */
 export interface FileCalls {
@@ -11,6 +13,11 @@ export interface FileCalls {
   truncate(fd: number, size: number): void;
   sync(fd: number): void;
   close(fd: number): void;
+  /** Gives a complete file its own name. */
+  rename?(from: string, to: string): void;
+  exists?(path: string): boolean;
+  /** Makes the names in the folder of `path` last. */
+  syncNames?(path: string): void;
 }
 
 const NODE_FILES: Required<FileCalls> = {
@@ -24,16 +31,21 @@ const NODE_FILES: Required<FileCalls> = {
   truncate: ftruncateSync,
   sync: fsyncSync,
   close: closeSync,
+  rename: renameSync,
+  exists: existsSync,
+  syncNames: (path) => syncFolder(dirname(path)),
 };
 
 export interface RecordFileOptions {
   /** Path of the n-th file, from 1. */
   readonly pathOf: (n: number) => string;
+  /** Its path while it is written; it gets its own when it is complete and on the disk. Default: it has that from the start. */
+  readonly openPathOf?: (n: number) => string;
   /** A new file is begun before a record would take the current one past this size. Default: never. */
   readonly maxBytes?: number;
   /** Told of the first record that was lost, with the system's reason. */
   readonly onLost?: (reason: string) => void;
-  readonly files?: FileCalls;
+  readonly files?: Partial<FileCalls>;
   /** Goes on where an earlier session had come to. */
   readonly resume?: RecordPosition;
 }
@@ -54,7 +66,7 @@ export interface RecordFile {
   readonly position: () => RecordPosition;
   /** Flushes to the disk; a record that this could not save is counted as lost. */
   sync(): void;
-  /** Flushes to the disk and closes; safe to call twice. */
+  /** Flushes to the disk and closes: the last file is complete, too. Safe to call twice. */
   close(): void;
 }
 
@@ -65,40 +77,54 @@ export interface RecordFile {
  */
 export function createRecordFile(options: RecordFileOptions): RecordFile {
   const files = { ...NODE_FILES, ...options.files };
-  const maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
+  const { pathOf, openPathOf, maxBytes = Number.POSITIVE_INFINITY } = options;
   let fd = -1;
   let fileNumber = options.resume?.file ?? 0;
   let size = options.resume?.bytes ?? 0;
   let written = options.resume?.records ?? 0;
   let lost = 0;
-  if (fileNumber > 0) fd = files.reopen(options.pathOf(fileNumber), size);
+  const isComplete = openPathOf !== undefined && files.exists(pathOf(fileNumber));
+  if (fileNumber > 0 && !isComplete) fd = files.reopen((openPathOf ?? pathOf)(fileNumber), size);
 
   const lose = (error: unknown): void => {
     lost++;
     if (lost === 1) options.onLost?.(systemReason(error));
   };
 
-  const sync = (): void => {
-    if (fd < 0) return;
+  /** False: what was written may be gone. */
+  const sync = (): boolean => {
+    if (fd < 0) return true;
     try {
       files.sync(fd);
     } catch (error) {
       // Pipes and some file systems cannot sync; what was written is still there.
-      if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(systemReason(error))) lose(error);
+      if (['EINVAL', 'ENOTSUP', 'EROFS'].includes(systemReason(error))) return true;
+      lose(error);
+      return false;
+    }
+    return true;
+  };
+
+  /** Ends the file that is open. Flushed first: what has the name of a complete file must be one, also after a loss of power. */
+  const complete = (): void => {
+    const isWhole = sync();
+    closeQuietly(files, fd);
+    fd = -1;
+    if (openPathOf === undefined || !isWhole) return;
+    try {
+      files.rename(openPathOf(fileNumber), pathOf(fileNumber));
+    } catch {
+      // Its records are all there; only its name says less than could be said.
     }
   };
 
   const next = (): void => {
-    if (fd >= 0) {
-      // A checkpoint syncs only the file that is open.
-      sync();
-      closeQuietly(files, fd);
-    }
-    fd = -1;
+    if (fd >= 0) complete();
     // The number counts attempts: a file that could not be created is not tried twice.
     fileNumber++;
     size = 0;
-    fd = files.open(options.pathOf(fileNumber));
+    fd = files.open((openPathOf ?? pathOf)(fileNumber));
+    if (openPathOf !== undefined) files.syncNames(pathOf(fileNumber));
   };
 
   return {
@@ -125,9 +151,8 @@ export function createRecordFile(options: RecordFileOptions): RecordFile {
     sync,
     close() {
       if (fd < 0) return;
-      sync();
-      closeQuietly(files, fd);
-      fd = -1;
+      complete();
+      if (openPathOf !== undefined) files.syncNames(pathOf(fileNumber));
     },
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ORACLE_NAMES } from '../oracles/names.ts';
+import { entryFiguresSchema } from './soak-figures.ts';
 import { cellSchema } from './summary.ts';
 
 /** Names of the files in a soak's folder, besides `races-<n>.ndjson` and `violations/<n>/`. */
@@ -59,6 +60,9 @@ export const signatureSchema = z
     count: whole.meta({ description: 'Exact.' }),
     cells: whole.meta({ description: 'Cells in which it was seen.' }),
     offered: whole.meta({ description: 'Full records that the cells made.' }),
+    offeredByCanaries: whole
+      .default(0)
+      .meta({ description: 'Of these, by canaries. Each of both has its own first ones.' }),
     logged: whole.meta({
       description: 'Full records in the race log: the first ones, then those whose number is a power of two.',
     }),
@@ -156,6 +160,10 @@ export const soakCheckpointSchema = z.strictObject({
   sessions: z.array(sessionSchema),
   next: z.strictObject({ index: whole, rotation: whole }),
   totals: soakTotalsSchema,
+  figures: z
+    .array(entryFiguresSchema)
+    .default([])
+    .meta({ description: 'Locks and distributions; of a soak of an earlier version those of the cells since.' }),
   signatures: z.array(signatureSchema),
   /** Where the append-only files ended; what stands behind belongs to a cell that was not finished. */
   offsets: z.strictObject({

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OdpError, systemReason } from '../scenario/errors.ts';
-import { makeFolders } from './folder.ts';
+import { makeFolders, syncFolder } from './folder.ts';
 import { type LogOptions, openRaceLog, openRunLog, type RaceLog, type RunLog } from './race-log.ts';
 import { type Summary, validateSummary } from './summary.ts';
 import type { ViolationRecord } from './types.ts';
@@ -80,7 +80,7 @@ export function openStore(options: StoreOptions): RunStore {
 
 /**
  * Keeps violations in `violations/<n>/`, up to `VIOLATION_FOLDERS` of them; `kept` are there already. What is given beside the record
- * becomes files of that folder. Returns the folder; null: there is no room.
+ * becomes files of that folder. Returns the folder; null: there are enough, or it could not be written.
  */
 export function violationKeeper(
   dir: string,
@@ -98,11 +98,22 @@ export function violationKeeper(
       // Not flushed, unlike the race log, which has the same record: the cell goes on while this is written.
       for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     } catch (error) {
-      log.log('warn', `violations/${n} is not complete: ${systemReason(error)}`);
+      log.log('warn', `violations/${n} could not be written, nor will others be: ${systemReason(error)}`);
       n = VIOLATION_FOLDERS;
+      removeHalf(folder);
+      return null;
     }
     return folder;
   };
+}
+
+/** Half a folder would be taken for a whole one. */
+function removeHalf(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // There was none, nor a place for one.
+  }
 }
 
 /** `ODP_E_OUTPUT`, exit code 7. */
@@ -164,20 +175,6 @@ export function writeAtomic(path: string, text: string): void {
     syncFolder(dirname(path));
   } catch (error) {
     throw outputError(path, error);
-  }
-}
-
-/** Some file systems cannot flush a folder, nor can Windows; then the rename is as safe as they make it. */
-export function syncFolder(path: string): void {
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    // See above.
   }
 }
 

@@ -32,6 +32,24 @@ const lockTimes = {
 const places = z
   .array(z.strictObject({ role: z.string(), point: z.string().nullable(), count: whole }).readonly())
   .readonly();
+/** A lock class in one mode. */
+export const lockRowSchema = z
+  .strictObject({
+    name: z.string(),
+    mode: z.enum(['R', 'W']),
+    acquisitions: whole.exactOptional(),
+    acqBounces: whole.exactOptional(),
+    conBounces: whole.exactOptional(),
+    contentions: whole,
+    waitNs: z.strictObject(lockTimes).readonly(),
+    holdNs: z
+      .strictObject({ count: whole, ...lockTimes })
+      .readonly()
+      .exactOptional(),
+    waiters: places.exactOptional(),
+    holders: places.exactOptional(),
+  })
+  .readonly();
 const rate = z.strictObject({ count: whole, perSecond: z.number() }).readonly();
 
 export const cellSchema = z.strictObject({
@@ -62,31 +80,10 @@ export const cellSchema = z.strictObject({
       lockWait: quantiles,
     })
     .readonly(),
-  locks: z
-    .array(
-      z
-        .strictObject({
-          name: z.string(),
-          mode: z.enum(['R', 'W']),
-          acquisitions: whole.exactOptional(),
-          acqBounces: whole.exactOptional(),
-          conBounces: whole.exactOptional(),
-          contentions: whole,
-          waitNs: z.strictObject(lockTimes).readonly(),
-          holdNs: z
-            .strictObject({ count: whole, ...lockTimes })
-            .readonly()
-            .exactOptional(),
-          waiters: places.exactOptional(),
-          holders: places.exactOptional(),
-        })
-        .readonly(),
-    )
-    .readonly()
-    .meta({
-      description:
-        'Locks for which threads had to wait, with --lock-stat all that were taken, by class; W also stands for locks without modes.',
-    }),
+  locks: z.array(lockRowSchema).readonly().meta({
+    description:
+      'Locks for which threads had to wait, with --lock-stat all that were taken, by class; W also stands for locks without modes.',
+  }),
   audits: z.strictObject({ done: whole, skipped: whole, entries: whole, incoherentPinned: whole }).readonly(),
   readerPipe: z.array(whole).readonly().meta({
     description:

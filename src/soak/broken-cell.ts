@@ -3,8 +3,16 @@ import type { CellPlan } from '../scenario/plan.ts';
 
 const NONE: LatencyQuantiles = { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
 
-/** A cell of which nothing is known but that the harness itself failed in it: a mistake of ours, which must not end the night. */
-export const brokenCell = (plan: CellPlan, message: string, durationMs: number): CellResult => ({
+/**
+ * A cell of which nothing is known but what it has shown before the harness itself failed in it: a mistake of ours, which must not end
+ * the night.
+ */
+export const brokenCell = (
+  plan: CellPlan,
+  message: string,
+  durationMs: number,
+  violations: CellResult['violations'],
+): CellResult => ({
   scenario: plan.scenario,
   kind: plan.kind,
   strategy: plan.strategy,
@@ -15,7 +23,7 @@ export const brokenCell = (plan: CellPlan, message: string, durationMs: number):
   asExpected: null,
   expected: { must: [], may: [], reason: '' },
   why: `thread-threw: harness: ${message}`,
-  violations: {},
+  violations,
   exposures: {},
   operations: {},
   failures: {},

@@ -5,6 +5,7 @@ import { loadScenario, type Path } from '../scenario/load.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import { type ResolveOptions, resolveCells } from '../scenario/resolve.ts';
 import type { Threshold } from '../scenario/threshold.ts';
+import type { LockStatLevel } from '../trace/lock-stat.ts';
 import { type Campaign, located, sha256 } from './campaign.ts';
 
 /** A kind of cell: what a rotation is made of. */
@@ -39,6 +40,8 @@ export interface Surroundings {
   choose(names: readonly string[], base: string): Promise<Pick<ResolveOptions, 'strategies' | 'registry'>>;
   /** In place of the campaign's. */
   readonly cellMs?: number | undefined;
+  /** In place of the scenarios'. */
+  readonly lockStat?: LockStatLevel | undefined;
   readonly thresholds?: readonly Threshold[] | undefined;
   /** Where names that are paths begin, for a campaign that is no file. */
   readonly cwd: string;
@@ -64,6 +67,7 @@ export async function resolveCampaign(campaign: Campaign, around: Surroundings):
         ...chosen,
         ...more.options,
         ...(loaded.scenario.kind === 'load' ? { durationMs: more.cellMs } : {}),
+        ...(around.lockStat === undefined ? {} : { lockStat: around.lockStat }),
       }),
     );
     for (const plan of plans) {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { basename, join } from 'node:path';
 import { checkLength, writeSoakCheckpoint } from '../results/checkpoint.ts';
 import { openRaceLog, openRunLog, type RaceLog, type RunLog } from '../results/race-log.ts';
+import { cutBackSegments } from '../results/race-segments.ts';
 import { createRecordFile } from '../results/record-file.ts';
 import { openSeries, type Series } from '../results/series.ts';
 import { type CellLine, SOAK_FILES, type SoakCheckpoint } from '../results/soak-types.ts';
@@ -11,7 +12,6 @@ import { OdpError } from '../scenario/errors.ts';
 
 /** Points that a series holds: a second each for the last quarter, coarser before. */
 const SERIES_POINTS = 20_000;
-const RACE_FILE = /^races-(\d+)\.ndjson$/;
 
 export interface JournalOptions {
   readonly dir: string;
@@ -65,9 +65,13 @@ export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, isHeld, onLo
       throw error instanceof OdpError ? error : outputError(path(name), error);
     }
   };
+  let cellLost = '';
   const cells = open(SOAK_FILES.cells, () =>
     createRecordFile({
       pathOf: () => path(SOAK_FILES.cells),
+      onLost: (reason) => {
+        cellLost = reason;
+      },
       ...(from === null ? {} : { resume: { file: 1, bytes: from.offsets.cells, records: from.totals.cells } }),
     }),
   );
@@ -115,7 +119,7 @@ export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, isHeld, onLo
     checkHeld();
     cells.sync();
     races.sync();
-    if (cells.lost() > 0) throw outputError(path(SOAK_FILES.cells), 'the line of a cell could not be written');
+    if (cells.lost() > 0) throw outputError(path(SOAK_FILES.cells), cellLost);
     writeSoakCheckpoint(dir, checkpoint(offsets()));
   };
   return {
@@ -148,11 +152,7 @@ export function openJournal({ dir, from, maxLogBytes, maxRaceBytes, isHeld, onLo
 function cutBack(dir: string, from: SoakCheckpoint): void {
   const { races, cells } = from.offsets;
   checkLength(join(dir, SOAK_FILES.cells), cells);
-  for (const name of readdirSync(dir)) {
-    const n = Number(RACE_FILE.exec(name)?.[1] ?? 0);
-    if (n > races.file) rmSync(join(dir, name));
-  }
-  if (races.file > 0) checkLength(join(dir, `races-${races.file}.ndjson`), races.bytes);
+  cutBackSegments(dir, races);
   const folders = join(dir, 'violations');
   if (!existsSync(folders)) return;
   for (const name of readdirSync(folders))

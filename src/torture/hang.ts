@@ -1,4 +1,4 @@
-import { at } from '../memory/address.ts';
+import { at, type Memory } from '../memory/address.ts';
 import type { CellFault } from '../results/types.ts';
 import { rawLoad } from '../sync/atomics.ts';
 import { lockClassName } from '../sync/lock-class.ts';
@@ -142,10 +142,16 @@ export function stateOf(world: World, tid: number): string {
   const held: string[] = [];
   for (let i = 0; i < mem[t + TASK.heldCount]!; i++) {
     const word = mem[t + TASK.held + i]!;
-    held.push(`${lockClassName(mem, heldAddr(word))}@${heldAddr(word)}:${HELD_NAMES[heldMode(word)]}`);
+    held.push(`${heldName(mem, word)}@${heldAddr(word)}:${HELD_NAMES[heldMode(word)]}`);
   }
   const waits = kind === WAIT.none ? 'runs' : `waits for ${WAIT_NAMES[kind]} at ${mem[t + TASK.waitAddr]}`;
   return `${waits}, holds ${held.length === 0 ? 'nothing' : held.join(', ')}`;
+}
+
+/** The count of an object's users is held as an SRCU is, and has no class. */
+function heldName(mem: Memory, word: number): string {
+  const name = lockClassName(mem, heldAddr(word));
+  return heldMode(word) !== HELD.srcu || name.endsWith('_srcu') ? name : 'users';
 }
 
 /** The state of every thread that has not finished, one line each: what a log needs to explain a hang. */

@@ -7,7 +7,7 @@ export interface Pool {
   readonly threads: number;
   readonly piscina: Piscina;
   readonly buffer: SharedArrayBuffer;
-  /** A thread died outside any task: the pool has replaced it, but nobody knows what it did to the arena. */
+  /** A thread died outside any task: the pool has replaced it, but nobody knows what it did to the arena. Or one may yet die so. */
   broken: boolean;
 }
 

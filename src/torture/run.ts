@@ -41,6 +41,7 @@ export function startThreads(plan: CellPlan, pool: Pool, world: World, url: (rol
       const task: ThreadTask = { plan, buffer: pool.buffer, tid, epochMs, entry: url(role).href };
       const exit = (await pool.piscina.run(task)) as ThreadExit | SupervisorExit | null;
       if (exit?.tid !== tid) throw new TypeError('the thread ended without saying how');
+      if (exit.left === true) pool.broken = true;
       if (role === 'supervisor') run.supervisor = exit as SupervisorExit;
     } catch (error) {
       if (run.fault === null) {

@@ -24,6 +24,8 @@ export interface ThreadExit {
   readonly tid: number;
   /** false: the start was given up before the barrier opened. */
   readonly started: boolean;
+  /** A hook of the user's has left timers behind, which would go off in somebody else's cell. */
+  readonly left?: boolean;
 }
 
 /** A thread of a cell, with its own part of the plan. */

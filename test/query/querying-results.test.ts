@@ -1,9 +1,11 @@
 import {
   appendFileSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -11,6 +13,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/cli/package-root.ts';
+import { findRuns } from '../../src/query/folders.ts';
+import { openQuery } from '../../src/query/run-query.ts';
 import { TABLES } from '../../src/query/tables.ts';
 import { cellResult, failedCell, underflow } from '../report/results-fixture.ts';
 import { writeSoak } from '../report/soak-fixture.ts';
@@ -198,6 +202,26 @@ describe('what goes wrong', () => {
     const soak = await ask(cwd, ['results/soak/night', 'select count(*) as n from cells'], { format: 'csv' });
     expect(soak.out).toEqual(['n', '12']);
     expect(soak.err).toEqual(['odptorture: results/soak/night/cells.ndjson: 1 line is not whole and left out']);
+  });
+
+  it('a segment of the race log that becomes complete under its other name is found', async () => {
+    const dir = join(cwd, 'going-on/one');
+    writeRun(dir, null, RECORDS);
+    renameSync(join(dir, 'races-2.ndjson'), join(dir, 'races-2.ndjson.open'));
+    const sql = 'select count(*)::int as n from violations';
+    expect(await rows(cwd, 'going-on', sql)).toEqual([{ n: 3 }]);
+    const query = await openQuery(findRuns(['going-on'], cwd));
+    try {
+      renameSync(join(dir, 'races-2.ndjson.open'), join(dir, 'races-2.ndjson'));
+      expect(await query.torn(sql)).toEqual([]);
+      renameSync(join(dir, 'races-2.ndjson'), join(dir, 'races-2.ndjson.open'));
+      for await (const row of (await query.run(sql)).rows) expect(row).toEqual([3]);
+      // Of both names, one is read.
+      copyFileSync(join(dir, 'races-2.ndjson.open'), join(dir, 'races-2.ndjson'));
+      expect(await rows(cwd, 'going-on', sql)).toEqual([{ n: 3 }]);
+    } finally {
+      query.close();
+    }
   });
 
   it('bad SQL: what DuckDB says, in one line, and exit code 2', async () => {

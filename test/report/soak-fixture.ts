@@ -164,7 +164,7 @@ function signaturesOf(
       canary: canary && (before?.canary ?? true),
       count: (before?.count ?? 0) + count,
       cells: (before?.cells ?? 0) + 1,
-      ...{ offered: 1, logged: 1, notLogged: (before?.count ?? 0) + count - 1 },
+      ...{ offered: 1, offeredByCanaries: canary ? 1 : 0, logged: 1, notLogged: (before?.count ?? 0) + count - 1 },
       scenarios: [line.scenario],
       first: before?.first ?? seen,
       last: seen,

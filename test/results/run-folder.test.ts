@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore, type StoreOptions, utcStamp, VIOLATION_FOLDERS } from '../../src/results/store.ts';
+import { openStore, type StoreOptions, utcStamp, VIOLATION_FOLDERS, violationKeeper } from '../../src/results/store.ts';
 import type { Summary } from '../../src/results/summary.ts';
 import { EXIT, OdpError } from '../../src/scenario/errors.ts';
 import { cellResult, underflow } from '../report/results-fixture.ts';
@@ -128,8 +128,17 @@ describe('violations of their own', () => {
   it('that cannot be written end no run; the log says so', () => {
     const store = openStore(options());
     writeFileSync(join(store.dir, 'violations'), 'a file where a folder should be');
-    store.keepViolation(underflow(), 'timeline');
+    expect(store.keepViolation(underflow(), 'timeline')).toBeNull();
     store.close();
-    expect(readFileSync(join(store.dir, 'odptorture.log'), 'utf8')).toContain('violations/1 is not complete');
+    expect(readFileSync(join(store.dir, 'odptorture.log'), 'utf8')).toContain('violations/1 could not be written');
+  });
+
+  it('that cannot be written whole leave nothing behind', () => {
+    const store = openStore(options());
+    const { dir, log } = store;
+    const keep = violationKeeper(dir, log);
+    expect(keep(underflow(), 'timeline', { 'no/such/folder': 'a file' })).toBeNull();
+    store.close();
+    expect(readdirSync(join(dir, 'violations'))).toEqual([]);
   });
 });

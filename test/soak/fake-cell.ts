@@ -5,6 +5,7 @@ import type { CellPlan } from '../../src/scenario/plan.ts';
 import type { PointName } from '../../src/trace/points.ts';
 import { mixSeed } from '../../src/trace/random.ts';
 import { cellResult, underflow } from '../report/results-fixture.ts';
+import { fakeFigures } from './fake-cell-figures.ts';
 
 export interface FakeCell {
   /** How long a cell takes, milliseconds. */
@@ -81,6 +82,8 @@ export async function fakeResult(
   sink.counted?.(
     Object.fromEntries(found.map((one) => [`${one.oracle}/${plan.strategy}/${one.role}/${one.point}`, one.count])),
   );
+  const { locks, fault, histograms } = fakeFigures(plan);
+  for (const [name, histogram] of histograms) sink.histogram?.(name, histogram);
   const result = cellResult({
     scenario: plan.scenario,
     strategy: plan.strategy,
@@ -89,6 +92,8 @@ export async function fakeResult(
     verdict: found.length > 0 ? 'FAILURE' : 'SUCCESS',
     exposures,
     violations: Object.fromEntries(found.map(({ oracle, count }) => [oracle, { count, firstAtMs: 1 }])),
+    locks,
+    latencyNs: { ...cellResult().latencyNs, fault },
     interrupted: signal.aborted,
   });
   return cell.change?.(result, plan) ?? result;

@@ -4,14 +4,11 @@ import { processTerminal } from '../../src/cli/terminal-io.ts';
 import { OdpError } from '../../src/scenario/errors.ts';
 import { CLOCK, fakeRunner, soakFlags } from './soak-fixture.ts';
 
-// A soak in a process of its own whose cells are doubles: for what must be seen from outside (kill -9, two processes, signals).
-// FAKE_CELL_MS: how long a cell takes.
+// A soak in a process of its own whose cells are doubles of a few milliseconds: to be killed in the middle of many commits, and of a race
+// log that changes its file every few cells.
 const { given, flags } = soakFlags(process.argv.slice(2));
 const terminal = processTerminal();
-const runner = fakeRunner({
-  ms: Number(process.env.FAKE_CELL_MS ?? 5),
-  records: Number(process.env.FAKE_RECORDS ?? 1),
-});
+const runner = fakeRunner({ ms: 5 });
 try {
   process.exitCode = await soakCommand(given, flags, terminal, {
     runner: async () => runner,

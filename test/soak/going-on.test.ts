@@ -1,64 +1,43 @@
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/cli/package-root.ts';
 import type { CellResult } from '../../src/results/types.ts';
 import { lineDiff } from '../../src/soak/diff.ts';
 import type { FakeCell } from './fake-cell.ts';
-import {
-  cellsOf,
-  checkpointOf,
-  fakeRunner,
-  reconcile,
-  SMALL,
-  type SoakRunner,
-  soakIn,
-  summaryOf,
-  terminalIn,
-  workFolder,
-} from './soak-fixture.ts';
+import { cellsOf, checkpointOf, doubles, reconcile, soakBed, soakIn, summaryOf, terminalIn } from './soak-fixture.ts';
 
-let work: ReturnType<typeof workFolder>;
-let dir: string;
-beforeEach(() => {
-  work = workFolder();
-  dir = join(work.dir, 'soak');
-});
-afterEach(() => work.remove());
-
-const doubles = (cell: FakeCell): { runner: () => Promise<SoakRunner> } => ({ runner: async () => fakeRunner(cell) });
-const start = (cells: number, cell: FakeCell = {}): Promise<number> =>
-  soakIn(work.dir, [...SMALL, '--seed', '7', '-o', dir, '--until', `cells=${cells}`], doubles(cell));
-const resume = (args: readonly string[], terminal = terminalIn(work.dir)): Promise<number> =>
-  soakIn(work.dir, ['--no-progress', '--resume', dir, ...args], {}, terminal);
+const bed = soakBed();
+const start = (cells: number, cell: FakeCell = {}): Promise<number> => bed.start(['--until', `cells=${cells}`], cell);
 
 describe('going on with a soak', () => {
   it('two halves are the same as the whole', async () => {
     await start(20);
-    await resume(['--until', 'cells=45']);
-    reconcile(dir);
-    const halves = { lines: cellsOf(dir), checkpoint: checkpointOf(dir) };
-    dir = join(work.dir, 'whole');
-    await start(45);
+    await bed.resume(['--until', 'cells=45']);
+    reconcile(bed.dir);
+    const halves = { lines: cellsOf(bed.dir), checkpoint: checkpointOf(bed.dir) };
+    const whole = join(bed.cwd, 'whole');
+    await bed.start(['--until', 'cells=45', '-o', whole]);
     const found = (line: CellResult): unknown => [line.scenario, line.strategy, line.seed, line.violations];
-    expect(halves.lines.map(found)).toEqual(cellsOf(dir).map(found));
-    const { totals, offsets } = checkpointOf(dir);
+    expect(halves.lines.map(found)).toEqual(cellsOf(whole).map(found));
+    const { totals, figures, offsets } = checkpointOf(whole);
     expect(halves.checkpoint.totals).toEqual(totals);
+    expect(halves.checkpoint.figures).toEqual(figures);
     expect(halves.checkpoint.offsets.races.records).toBe(offsets.races.records);
   });
 
   it('what stands behind the checkpoint is cut off: a torn record, whole ones, files and folders', async () => {
     await start(12);
-    const { violationFolders } = checkpointOf(dir);
-    appendFileSync(join(dir, 'cells.ndjson'), '{"index":12,"scenario":"se');
-    appendFileSync(join(dir, 'races-1.ndjson'), '{"oracle":"stale-dma"}\n{"ora');
-    writeFileSync(join(dir, 'races-2.ndjson'), '{"oracle":"stale-dma"}\n');
-    mkdirSync(join(dir, `violations/${violationFolders + 1}`), { recursive: true });
-    appendFileSync(join(dir, 'odptorture.log'), '{"level":"in');
-    writeFileSync(join(dir, 'checkpoint.json.partial'), '{"check');
-    await resume(['--until', 'cells=24']);
-    expect(reconcile(dir).cells).toBe(24);
-    for (const line of readFileSync(join(dir, 'odptorture.log'), 'utf8').trimEnd().split('\n')) JSON.parse(line);
+    const { violationFolders } = checkpointOf(bed.dir);
+    appendFileSync(join(bed.dir, 'cells.ndjson'), '{"index":12,"scenario":"se');
+    appendFileSync(join(bed.dir, 'races-1.ndjson'), '{"oracle":"stale-dma"}\n{"ora');
+    writeFileSync(join(bed.dir, 'races-2.ndjson'), '{"oracle":"stale-dma"}\n');
+    mkdirSync(join(bed.dir, `violations/${violationFolders + 1}`), { recursive: true });
+    appendFileSync(join(bed.dir, 'odptorture.log'), '{"level":"in');
+    writeFileSync(join(bed.dir, 'checkpoint.json.partial'), '{"check');
+    await bed.resume(['--until', 'cells=24']);
+    expect(reconcile(bed.dir).cells).toBe(24);
+    for (const line of readFileSync(join(bed.dir, 'odptorture.log'), 'utf8').trimEnd().split('\n')) JSON.parse(line);
   });
 
   it.each([
@@ -68,29 +47,30 @@ describe('going on with a soak', () => {
     ['run.json', /run\.json: it is damaged: it is not JSON/],
   ])('%s that has lost something is refused, and named', async (name, message) => {
     await start(6);
-    truncateSync(join(dir, name), 100);
-    await expect(resume(['--until', 'cells=9'])).rejects.toThrow(message);
-    await expect(resume(['--until', 'cells=9'])).rejects.toMatchObject({ code: 'ODP_E_RESUME', exitCode: 2 });
+    truncateSync(join(bed.dir, name), 100);
+    await expect(bed.resume(['--until', 'cells=9'])).rejects.toThrow(message);
+    await expect(bed.resume(['--until', 'cells=9'])).rejects.toMatchObject({ code: 'ODP_E_RESUME', exitCode: 2 });
   });
 
   it('another seed, other cells or nothing left to do is refused', async () => {
     await start(3);
     const refused = (args: readonly string[]): Promise<void> =>
-      expect(resume(args)).rejects.toMatchObject({ code: 'ODP_E_RESUME' });
+      expect(bed.resume(args)).rejects.toMatchObject({ code: 'ODP_E_RESUME' });
     await refused(['--seed', '8', '--until', 'cells=9']);
     await refused(['--cell', '3s', '--until', 'cells=9']);
     await refused(['--strategy', 'pinned', '--until', 'cells=9']);
-    await expect(resume(['--seed', '8', '--until', 'cells=9'])).rejects.toThrow('--seed was 7, and is 8 now');
-    await expect(resume([])).rejects.toThrow(/nothing is left to do after .*; a larger -d/);
-    await expect(soakIn(work.dir, ['--resume', join(work.dir, 'none')])).rejects.toThrow(
+    await refused(['--lock-stat', 'full', '--until', 'cells=9']);
+    await expect(bed.resume(['--seed', '8', '--until', 'cells=9'])).rejects.toThrow('--seed was 7, and is 8 now');
+    await expect(bed.resume([])).rejects.toThrow(/nothing is left to do after .*; a larger -d/);
+    await expect(soakIn(bed.cwd, ['--resume', join(bed.cwd, 'none')])).rejects.toThrow(
       'there is no soak to go on with: ENOENT',
     );
     // The same seed may be said again.
-    expect(await resume(['--seed', '7', '--until', 'cells=6'])).toBe(1);
+    expect(await bed.resume(['--seed', '7', '--until', 'cells=6'])).toBe(1);
   });
 
   it('a scenario that has changed in between is refused, with the lines', async () => {
-    const scenario = join(work.dir, 'own.yaml');
+    const scenario = join(bed.cwd, 'own.yaml');
     copyFileSync(join(packageRoot(), 'scenarios/seed.yaml'), scenario);
     const args = [
       '--scenario',
@@ -99,41 +79,43 @@ describe('going on with a soak', () => {
       'range-stack',
       '--no-progress',
       '-o',
-      dir,
+      bed.dir,
       '--until',
       'cells=2',
     ];
-    await soakIn(work.dir, args);
+    await soakIn(bed.cwd, args);
     const text = readFileSync(scenario, 'utf8');
     writeFileSync(scenario, text.replace('pages: 48', 'pages: 64'));
-    const terminal = terminalIn(work.dir);
-    await expect(resume(['--until', 'cells=4'], terminal)).rejects.toThrow(
+    const terminal = terminalIn(bed.cwd);
+    await expect(bed.resume(['--until', 'cells=4'], {}, terminal)).rejects.toThrow(
       /own\.yaml: it has changed since the soak began/,
     );
     expect(terminal.errors).toEqual(
       expect.arrayContaining([expect.stringMatching(/^--- /), '-  pages: 48', '+  pages: 64']),
     );
-    expect(checkpointOf(dir).next.index).toBe(2);
+    expect(checkpointOf(bed.dir).next.index).toBe(2);
     writeFileSync(scenario, text);
-    await resume(['--until', 'cells=4']);
-    expect(reconcile(dir).cells).toBe(4);
+    await bed.resume(['--until', 'cells=4']);
+    expect(reconcile(bed.dir).cells).toBe(4);
   });
 
   it('a campaign file that has changed is refused as well', async () => {
-    const file = join(work.dir, 'night.yaml');
+    const file = join(bed.cwd, 'night.yaml');
     const text = 'kind: campaign\ndescription: d\ncells:\n  - { scenarios: [seed], strategies: [range-stack] }\n';
     writeFileSync(file, text);
-    await soakIn(work.dir, ['night.yaml', '--no-progress', '-o', dir, '--until', 'cells=2']);
+    await soakIn(bed.cwd, ['night.yaml', '--no-progress', '-o', bed.dir, '--until', 'cells=2']);
     writeFileSync(file, text.replace('range-stack', 'pinned'));
-    await expect(resume(['--until', 'cells=4'])).rejects.toThrow(/night\.yaml: it has changed since the soak began/);
+    await expect(bed.resume(['--until', 'cells=4'])).rejects.toThrow(
+      /night\.yaml: it has changed since the soak began/,
+    );
   });
 
   it('under another version it goes on, and says so', async () => {
     await start(2);
-    const file = join(dir, 'run.json');
+    const file = join(bed.dir, 'run.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace(/"version": "[^"]+"/, '"version": "0.0.1"'));
-    const terminal = terminalIn(work.dir);
-    await resume(['--until', 'cells=3'], terminal);
+    const terminal = terminalIn(bed.cwd);
+    await bed.resume(['--until', 'cells=3'], {}, terminal);
     expect(terminal.errors.join('\n')).toContain('version was 0.0.1 when the soak was last begun, and is ');
   });
 
@@ -153,17 +135,17 @@ describe('going on with a soak', () => {
           : result,
     };
     await start(30, some);
-    const failed = cellsOf(dir).filter(({ fault }) => fault !== undefined);
+    const failed = cellsOf(bed.dir).filter(({ fault }) => fault !== undefined);
     expect(failed.length).toBeGreaterThan(2);
-    const again = join(work.dir, 'again');
-    const args = ['--no-progress', '--last-failed', '--resume', dir, '-o', again, '--repeat-each', '2'];
-    expect(await soakIn(work.dir, args, doubles({ clean: true }))).toBe(0);
+    const again = join(bed.cwd, 'again');
+    const args = ['--no-progress', '--last-failed', '--resume', bed.dir, '-o', again, '--repeat-each', '2'];
+    expect(await soakIn(bed.cwd, args, doubles({ clean: true }))).toBe(0);
     const lines = cellsOf(again).filter(({ canary }) => !canary);
     expect(lines.map(({ strategy, seed }) => `${strategy} ${seed}`).sort()).toEqual(
       failed.flatMap(({ strategy, seed }) => [`${strategy} ${seed}`, `${strategy} ${seed}`]).sort(),
     );
     expect(summaryOf(again).totals.canary.cells).toBe(1);
     // Of that one, none has failed.
-    await expect(soakIn(work.dir, ['--last-failed', '--resume', again])).rejects.toThrow('no cell failed there');
+    await expect(soakIn(bed.cwd, ['--last-failed', '--resume', again])).rejects.toThrow('no cell failed there');
   });
 });

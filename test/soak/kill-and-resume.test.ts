@@ -43,7 +43,8 @@ function soakProcess(
   });
 }
 
-describe('kill -9 at any moment', () => {
+// With cells that are doubles: hundreds of commits, and a race log in many files. test/soak/real-kill-and-resume.test.ts has real threads.
+describe('kill -9 of a soak with many small cells', () => {
   it(
     `and resume, ${ROUNDS} times: no cell is lost or doubled, and every count is the sum over the cells`,
     async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/program.ts';
@@ -25,6 +25,8 @@ beforeAll(async () => {
     '1500ms',
     '--seed',
     '5',
+    '--lock-stat',
+    'full',
     '--no-progress',
     '-o',
     dir,
@@ -77,6 +79,25 @@ describe('records of a soak on real threads', () => {
       expect(notLogged).toBe(count - logged);
       expect(point).not.toMatch(/^lock\./);
     }
+  });
+
+  it('have the statistics of locks and the distributions of latencies, summed', () => {
+    const text = readFileSync(join(dir, 'lock_stat.txt'), 'utf8');
+    expect(text).toContain('seed private-count era=v5.5 cells=1\nlock_stat version 0.4\n');
+    expect(text).toContain('seed private-count era=v5.5 cells=1 canary\n');
+    for (const name of ['mmap_lock-R', 'umem_rwsem-W']) expect(text).toMatch(new RegExp(`^ +${name}: +\\d`, 'm'));
+    const files = readdirSync(join(dir, 'latency'));
+    for (const cell of ['seed-private-count-v5.5', 'seed-private-count-v5.5-canary'])
+      for (const figure of ['fault', 'section', 'register', 'lock-wait', 'lock-hold-mmap_lock-R'])
+        expect(files).toContain(`${cell}-${figure}.hgrm`);
+    // Of each wait that is counted, its time is in a histogram.
+    for (const { locks, histograms } of checkpointOf(dir).figures)
+      for (const { name, mode, contentions, holdNs } of locks) {
+        const count = (figure: string): number =>
+          histograms[`lock-${figure}-${name}-${mode}`]?.counts.reduce((a, b) => a + b, 0) ?? 0;
+        expect(count('wait')).toBe(contentions);
+        expect(count('hold')).toBe(holdNs!.count);
+      }
   });
 
   it('a violation of it can be explored: its cell lies beside it', () => {

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { expect } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { packageRoot } from '../../src/cli/package-root.ts';
 import { type SoakMeans, soakCommand } from '../../src/cli/soak.ts';
 import { addSoakOptions, type SoakFlags } from '../../src/cli/soak-options.ts';
@@ -94,6 +94,40 @@ export function workFolder(): { dir: string; remove(): void } {
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
+/** What a soak of doubles is given in place of threads. */
+export const doubles = (cell: FakeCell): Pick<SoakMeans, 'runner'> => ({ runner: async () => fakeRunner(cell) });
+
+/** A work folder for each test, and a soak of doubles in it. */
+export interface SoakBed {
+  readonly cwd: string;
+  /** Folder of the soak. */
+  readonly dir: string;
+  start(args: readonly string[], cell?: FakeCell, terminal?: Captured): Promise<number>;
+  resume(args: readonly string[], cell?: FakeCell, terminal?: Captured): Promise<number>;
+}
+
+/** To be called where the tests are described. */
+export function soakBed(): SoakBed {
+  let work = { dir: '', remove: () => {} };
+  beforeEach(() => {
+    work = workFolder();
+  });
+  afterEach(() => work.remove());
+  const bed: SoakBed = {
+    get cwd() {
+      return work.dir;
+    },
+    get dir() {
+      return join(work.dir, 'soak');
+    },
+    start: (args, cell = {}, terminal = terminalIn(bed.cwd)) =>
+      soakIn(bed.cwd, [...SMALL, '--seed', '7', '-o', bed.dir, ...args], doubles(cell), terminal),
+    resume: (args, cell = {}, terminal = terminalIn(bed.cwd)) =>
+      soakIn(bed.cwd, ['--no-progress', '--resume', bed.dir, ...args], doubles(cell), terminal),
+  };
+  return bed;
+}
+
 const json = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
 const ndjson = (file: string): unknown[] => {
   const text = readFileSync(file, 'utf8');
@@ -110,17 +144,18 @@ export const checkpointOf = (dir: string): SoakCheckpoint =>
   soakCheckpointSchema.parse(json(join(dir, 'checkpoint.json')));
 export const summaryOf = (dir: string): SoakSummary => soakSummarySchema.parse(json(join(dir, 'summary.json')));
 
+/** Segments of the race log, the one that is being written included. */
 export function raceFiles(dir: string): string[] {
   return readdirSync(dir)
-    .filter((name) => /^races-\d+\.ndjson$/.test(name))
+    .filter((name) => /^races-\d+\.ndjson(\.open)?$/.test(name))
     .sort((a, b) => Number(/\d+/.exec(a)) - Number(/\d+/.exec(b)));
 }
 export const racesOf = (dir: string): RaceRecord[] =>
   raceFiles(dir).flatMap((name) => ndjson(join(dir, name)).map(parseRaceRecord));
 
 /**
- * Every count of an ended soak against every other: lines without gaps or repeats, totals that are their sums, signatures that add up
- * to the violations, records in the race log as often as they are counted, and none twice.
+ * Every count of an ended soak against every other: lines without gaps or repeats, totals and figures that are their sums, signatures
+ * that add up to the violations, records in the race log as often as they are counted, and none twice.
  */
 export function reconcile(dir: string): { cells: number; violations: number; records: number } {
   const lines = cellsOf(dir);
@@ -130,6 +165,7 @@ export function reconcile(dir: string): { cells: number; violations: number; rec
   const { thresholds: _, ...totals } = checkpoint.totals;
   const { thresholds: __, ...sums } = lines.reduce((sum: SoakTotals, line) => addCell(sum, line), noTotals());
   expect(totals).toEqual(sums);
+  reconcileFigures(checkpoint, lines);
   let violations = 0;
   const signatures: Record<string, number> = {};
   for (const line of lines) {
@@ -143,6 +179,7 @@ export function reconcile(dir: string): { cells: number; violations: number; rec
     signatures,
   );
   expect(sumOf(checkpoint.totals.records)).toBe(violations);
+  expect(raceFiles(dir).filter((name) => name.endsWith('.open'))).toEqual([]);
   const records = racesOf(dir);
   expect(records).toHaveLength(checkpoint.totals.records.logged);
   expect(new Set(records.map(({ signature, nth }) => `${signature} ${nth}`)).size).toBe(records.length);
@@ -155,3 +192,43 @@ export function reconcile(dir: string): { cells: number; violations: number; rec
   expect(folders).toHaveLength(checkpoint.violationFolders);
   return { cells: lines.length, violations, records: records.length };
 }
+
+/** The figures of locks and latencies against the lines: no cell is missing in them, and none is there twice. */
+function reconcileFigures({ figures }: SoakCheckpoint, lines: readonly CellLine[]): void {
+  expect(figures.map(({ entry }) => entry).sort()).toEqual([...new Set(lines.map(({ entry }) => entry))].sort());
+  for (const { entry, cells, locks, histograms } of figures) {
+    const own = lines.filter((line) => line.entry === entry);
+    expect(cells, entry).toBe(own.length);
+    const rows = own.flatMap((line) => line.locks);
+    for (const { name, mode, contentions, waitNs, acquisitions, holdNs } of locks) {
+      const same = rows.filter((row) => row.name === name && row.mode === mode);
+      const sum = (of: (row: (typeof rows)[number]) => number | undefined): number =>
+        same.reduce((total, row) => total + (of(row) ?? 0), 0);
+      expect(contentions, `${entry}: ${name}-${mode}`).toBe(sum((row) => row.contentions));
+      expect(waitNs.total).toBeCloseTo(
+        sum((row) => row.waitNs.total),
+        0,
+      );
+      expect(waitNs.max).toBe(Math.max(...same.map((row) => row.waitNs.max)));
+      expect(acquisitions ?? 0).toBe(sum((row) => row.acquisitions));
+      expect(holdNs?.count ?? 0).toBe(sum((row) => row.holdNs?.count));
+    }
+    expect(locks).toHaveLength(new Set(rows.map(({ name, mode }) => `${name} ${mode}`)).size);
+    for (const [name, figure] of LATENCY_NAMES) {
+      // A litmus gives its quantiles only.
+      const loads = own.filter(({ kind }) => kind === 'load').map(({ latencyNs }) => latencyNs[name]);
+      const sum = histograms[figure];
+      const count = sum?.counts.reduce((a, b) => a + b, 0) ?? 0;
+      expect(count, `${entry}: ${figure}`).toBe(loads.reduce((total, one) => total + one.count, 0));
+      expect(sum?.max ?? 0).toBe(Math.max(0, ...loads.map(({ max }) => max)));
+    }
+  }
+}
+
+const LATENCY_NAMES = [
+  ['fault', 'fault'],
+  ['section', 'section'],
+  ['register', 'register'],
+  ['deregister', 'deregister'],
+  ['lockWait', 'lock-wait'],
+] as const;

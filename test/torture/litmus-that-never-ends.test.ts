@@ -14,7 +14,12 @@ describe('an iteration of a litmus that does not end by itself', () => {
       ...shipped,
       durationMs: 200,
       bounds: { ...shipped.bounds, hangMs: 300 },
-      litmus: { ...litmus, programs: [litmus.programs[0]!, [register, { ...register, verb: 'fault' as const }]] },
+      // Enough that the order is had in one of them, however busy the machine is.
+      litmus: {
+        ...litmus,
+        iterations: 1000,
+        programs: [litmus.programs[0]!, [register, { ...register, verb: 'fault' as const }]],
+      },
     };
     const result = await runCell(plan, collectingSink(), forever());
     expect(result.interrupted).toBe(false);
@@ -22,7 +27,6 @@ describe('an iteration of a litmus that does not end by itself', () => {
     expect(result.verdict).toBe('FAILURE');
     expect(result.violations['counter-underflow']!.count).toBeGreaterThan(0);
     // It was in one of the first all the time: where the order could not be had, the count was not yet lost.
-    expect(Object.values(result.orders!).reduce((sum, n) => sum + n, 0)).toBeLessThan(litmus.iterations);
-    expect(litmus.iterations).toBeGreaterThan(10);
+    expect(Object.values(result.orders!).reduce((sum, n) => sum + n, 0)).toBeLessThan(1000);
   });
 });
