@@ -6,11 +6,10 @@ import { createRotations } from '../../src/soak/rotation.ts';
 import { mixSeed, randomBelow } from '../../src/trace/random.ts';
 import type { Finished } from '../cli/spawned.ts';
 import { reconcileReal } from './real-reconcile.ts';
-import { begin, ENDED, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
+import { begin, ENDED, FULL, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
 import { cellsOf, checkpointOf, summaryOf } from './soak-fixture.ts';
 
-const FULL = process.env.ODPTORTURE_CAMPAIGN === 'full';
-const ROUNDS = FULL ? 50 : 8;
+const ROUNDS = FULL ? 50 : 5;
 /** A process needs half a second until its threads start, a cell little more than its 200 ms. */
 const START_MAX_MS = 1500;
 const CELL_MAX_MS = 400;

@@ -5,11 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { untilPrinted } from '../cli/spawned.ts';
 import { reconcileReal } from './real-reconcile.ts';
-import { begin, found, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
+import { begin, FULL, found, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
 import { isMarked, writeBroken } from './real-strategies.ts';
 import { cellsOf, checkpointOf, summaryOf } from './soak-fixture.ts';
 
-const FULL = process.env.ODPTORTURE_CAMPAIGN === 'full';
 /** What docs/soak.md promises for the end of a cell, and what a process needs besides. */
 const DEADLINE_MS = 20_000 + 10_000;
 

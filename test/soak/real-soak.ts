@@ -9,6 +9,9 @@ export const SEED = 7;
 /** Short: a soak of a test is about many cells, not about what they find. */
 export const CELL_MS = 200;
 
+/** Also what takes long and says little more: before a release, and when a soak has changed. */
+export const FULL = process.env.ODPTORTURE_CAMPAIGN === 'full';
+
 /** No process is waited for longer. */
 const BOUND_MS = 60_000;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/program.ts';
 import { reconcileReal } from './real-reconcile.ts';
-import { begin, ENDED, type RealFolder, realFolder, resume, soakProcess } from './real-soak.ts';
+import { begin, ENDED, FULL, type RealFolder, realFolder, resume, soakProcess } from './real-soak.ts';
 import { checkpointOf, terminalIn } from './soak-fixture.ts';
 
 const FILES = ['cells', 'races', 'series', 'log'] as const;
@@ -66,22 +66,31 @@ async function expectGoesOn(torn: RealFolder): Promise<void> {
 }
 
 describe('a last record that is cut off', () => {
-  it.each(FILES)('as a kill leaves it, in the file of %s: it can be reported, and gone on with', async (kind) => {
-    const torn = copy(`torn-${kind}`);
-    const file = fileOf(torn.soak, kind);
-    const line = lastLine(file);
-    appendFileSync(file, line.subarray(0, line.length >>> 1));
+  // One at a time, or all of them in one folder.
+  const together = FULL ? FILES.map((kind) => ({ kinds: [kind] })) : [{ kinds: [...FILES] }];
+  it.each(together)('as a kill leaves it, in the files of $kinds: it can be reported, and gone on with', async ({
+    kinds,
+  }) => {
+    const torn = copy(`torn-${kinds.join('-')}`);
+    for (const kind of kinds) {
+      const file = fileOf(torn.soak, kind);
+      const line = lastLine(file);
+      appendFileSync(file, line.subarray(0, line.length >>> 1));
+    }
     await expectReport(torn.soak);
     await expectGoesOn(torn);
   });
 
-  it.each(['series', 'log'] as const)('in the file of %s also one that had been written whole', async (kind) => {
-    const torn = copy(`cut-${kind}`);
-    const file = fileOf(torn.soak, kind);
-    truncateSync(file, statSync(file).size - (lastLine(file).length >>> 1));
-    await expectReport(torn.soak);
-    await expectGoesOn(torn);
-  });
+  it.runIf(FULL).each(['series', 'log'] as const)(
+    'in the file of %s also one that had been written whole',
+    async (kind) => {
+      const torn = copy(`cut-${kind}`);
+      const file = fileOf(torn.soak, kind);
+      truncateSync(file, statSync(file).size - (lastLine(file).length >>> 1));
+      await expectReport(torn.soak);
+      await expectGoesOn(torn);
+    },
+  );
 
   it.each([
     'cells',

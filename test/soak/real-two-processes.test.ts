@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Finished, untilPrinted } from '../cli/spawned.ts';
 import { reconcileReal } from './real-reconcile.ts';
-import { begin, ENDED, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
+import { begin, ENDED, FULL, type RealFolder, realFolder, resume, SEED, soakProcess } from './real-soak.ts';
 import { writeIdleBirth } from './real-strategies.ts';
 import { checkpointOf, summaryOf } from './soak-fixture.ts';
 
@@ -42,7 +42,7 @@ describe('two processes on one folder', () => {
     expect(reconcileReal(folder.soak)).toMatchObject({ cells: cells + 2, sessions: 2 });
   }, 90_000);
 
-  it('one that was killed is no hindrance, and the log says so', async () => {
+  it.runIf(FULL)('one that was killed is no hindrance, and the log says so', async () => {
     folder = realFolder();
     const killed = await soakProcess(folder, begin(folder, '-d', '10h'), {
       during: (child) => void untilPrinted(child, 'soak real').then(() => child.kill('SIGKILL')),
