@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { onOneCore } from '../src/explore/control/one-core.ts';
 import { allowedCores } from '../src/explore/pipeline/process.ts';
 import { SCT_PROGRAMS, type SctProgram } from '../test/programs/sct/index.ts';
+import { emptySection, writeSection } from './doc-section.ts';
 import {
   bareHandOff,
   type FirstBugs,
@@ -29,8 +30,7 @@ const { quick } = values;
 /** Set in the process that is started for what is measured on one core. */
 const INNER = 'ODPTORTURE_FIGURES_INNER';
 const PROCESSES = 2;
-const BEGIN = '<!-- generated: begin -->';
-const END = '<!-- generated: end -->';
+const SECTION = 'generated';
 const SCT_LIMIT = 10_000;
 const MODEL_LIMIT = 60_000;
 
@@ -59,7 +59,7 @@ async function measure(): Promise<void> {
     await commandRates(quick ? 20_000 : 300_000),
     await wallSection(),
   ];
-  write(`${BEGIN}\n${parts.join('\n\n')}\n${END}\n`);
+  write(parts.join('\n\n'));
 }
 
 /** Both processes together, by the command itself. */
@@ -104,15 +104,11 @@ to its end, with what it takes to load, to make a finding small, to show that fe
 ${table(['target', 'verdict', 'what was shown', 'schedules', 'seconds'], rows, 3)}`;
 }
 
-/** Replaces what is between the marks, or writes the whole file. */
+/** Replaces what is between the marks of the file; a new one has nothing else. */
 function write(text: string): void {
-  const old = existsSync(values.out) ? readFileSync(values.out, 'utf8') : '';
-  const [begin, end] = [old.indexOf(BEGIN), old.indexOf(END)];
-  const whole =
-    begin >= 0 && end > begin
-      ? old.slice(0, begin) + text.trimEnd() + old.slice(end + END.length)
-      : `# What the schedule explorer finds\n\n${text}`;
-  writeFileSync(values.out, whole);
+  if (!existsSync(values.out))
+    writeFileSync(values.out, `# What the schedule explorer finds\n\n${emptySection(SECTION)}`);
+  writeSection(values.out, SECTION, text);
   console.log(`${values.out} written`);
 }
 

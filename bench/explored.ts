@@ -1,14 +1,14 @@
 import { readdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { parseDuration } from '../src/scenario/duration.ts';
 import { loadScenario } from '../src/scenario/load.ts';
 import type { CellPlan } from '../src/scenario/plan.ts';
 import { resolveCells } from '../src/scenario/resolve.ts';
+import { durationOf } from './arguments.ts';
 import { type ExploredCell, exploreCell } from './explored-cell.ts';
 import { exploredDocument, exploredRow } from './explored-table.ts';
+import { machineWords } from './machine.ts';
 
 const FOLDER = fileURLToPath(new URL('../../scenarios/litmus/', import.meta.url));
 const QUICK = ['seed-fault-in-section', 'seed-madvise-around-register'];
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
   },
 });
-const budgetMs = budgetOf(values.budget);
+const budgetMs = durationOf('--budget', values.budget);
 
 const cells: ExploredCell[] = [];
 for (const { plans } of litmus()) {
@@ -32,7 +32,7 @@ for (const { plans } of litmus()) {
 }
 const document = exploredDocument(cells, {
   command: ['node dist/bench/explored.js', ...process.argv.slice(2)].join(' '),
-  machine: `Node ${process.version} (${process.platform} ${process.arch}) on ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}`,
+  machine: machineWords(),
   budget: values.budget,
 });
 if (values.out === undefined) console.log(document);
@@ -46,10 +46,4 @@ function litmus() {
   const loaded = chosen.sort().map((name) => ({ plans: resolveCells(loadScenario(join(FOLDER, `${name}.yaml`))) }));
   const threads = ({ plans }: { plans: readonly CellPlan[] }): number => plans[0]?.litmus?.programs.length ?? 0;
   return loaded.sort((a, b) => threads(a) - threads(b));
-}
-
-function budgetOf(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null || ms <= 0) throw new RangeError(`--budget ${text}: a duration such as 60s`);
-  return ms;
 }

@@ -2,10 +2,14 @@ import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { median } from '../src/bench/stats.ts';
+import { type Estimate, median } from '../src/bench/stats.ts';
 import { table } from '../src/report/format.ts';
 import { LOCK_STAT_LEVELS, type LockStatLevel } from '../src/trace/lock-stat.ts';
+import { wholeOf } from './arguments.ts';
+import { madeBy, writeSection } from './doc-section.ts';
+import { orderOf, pairedRatio, ratioCells } from './level-ratios.ts';
 import { type LockStatTask, PAIRS } from './lock-stat-worker.ts';
+import { loadWords, machineWords } from './machine.ts';
 import { openRefaultWorld, type RefaultConfig } from './refault-world.ts';
 
 export interface LockStatOptions {
@@ -28,16 +32,9 @@ export interface LevelRow {
   /** Nanoseconds: of a pair, or of a refault of the mix. */
   readonly value: number;
   /** To the inline futex pair of the same thread and round; null for the mix. */
-  readonly futex: Ratio | null;
+  readonly futex: Estimate | null;
   /** To the level `off` of the same round. */
-  readonly off: Ratio;
-}
-
-export interface Ratio {
-  readonly median: number;
-  /** 95 % confidence interval of the median, from the order of the rounds' ratios. */
-  readonly low: number;
-  readonly high: number;
+  readonly off: Estimate;
 }
 
 /**
@@ -89,8 +86,7 @@ type Round = readonly Turn[];
 
 async function runRound(levels: readonly Level[], n: number, { pairMs, mixMs }: LockStatOptions): Promise<Round> {
   const round: Turn[] = [];
-  for (let i = 0; i < levels.length; i++) {
-    const index = (n + i) % levels.length;
+  for (const index of orderOf(n, levels.length)) {
     const { pairs, mix } = levels[index]!;
     const ns = await ask(pairs, pairMs);
     const before = process.cpuUsage();
@@ -122,39 +118,38 @@ const REFERENCES = 2;
 
 const pairRows = (name: string, pair: number, rounds: readonly Round[]): LevelRow[] =>
   LOCK_STAT_LEVELS.map((level, l) => {
-    const xFutex = (round: Round, of: number): number => round[of]!.pairs[REFERENCES + pair]! / round[of]!.pairs[0]!;
+    const own = rounds.map((round) => round[l]!.pairs[REFERENCES + pair]!);
+    const xFutex = (of: number): number[] =>
+      rounds.map((round) => round[of]!.pairs[REFERENCES + pair]! / round[of]!.pairs[0]!);
     return {
       name,
       level,
-      value: median(rounds.map((round) => round[l]!.pairs[REFERENCES + pair]!)),
-      futex: ratioOf(rounds.map((round) => xFutex(round, l))),
-      off: ratioOf(rounds.map((round) => xFutex(round, l) / xFutex(round, 0))),
+      value: median(own),
+      futex: pairedRatio(
+        own,
+        rounds.map((round) => round[l]!.pairs[0]!),
+      ),
+      off: pairedRatio(xFutex(l), xFutex(0)),
     };
   });
 
 const mixRows = (rounds: readonly Round[]): LevelRow[] =>
   ['time for each', 'processor time for each'].flatMap((figure, f) =>
-    LOCK_STAT_LEVELS.map((level, l) => ({
-      name: `refaults of ${MIX_THREADS} threads, ${figure}`,
-      level,
-      value: median(rounds.map((round) => round[l]!.mix[f]!)),
-      futex: null,
-      off: ratioOf(rounds.map((round) => round[l]!.mix[f]! / round[0]!.mix[f]!)),
-    })),
+    LOCK_STAT_LEVELS.map((level, l) => {
+      const of = (which: number): number[] => rounds.map((round) => round[which]!.mix[f]!);
+      return {
+        name: `refaults of ${MIX_THREADS} threads, ${figure}`,
+        level,
+        value: median(of(l)),
+        futex: null,
+        off: pairedRatio(of(l), of(0)),
+      };
+    }),
   );
-
-/** The median, and the two ratios between which it lies with 95 % (normal approximation of the binomial distribution of ranks). */
-export function ratioOf(ratios: readonly number[]): Ratio {
-  const sorted = [...ratios].sort((a, b) => a - b);
-  const n = sorted.length;
-  const low = Math.max(0, Math.floor((n - 1.96 * Math.sqrt(n)) / 2) - 1);
-  return { median: median(sorted), low: sorted[low]!, high: sorted[n - 1 - low]! };
-}
 
 /** Rows as aligned columns. */
 export function lockStatTable(rows: readonly LevelRow[]): string {
-  const ratio = (of: Ratio | null): [string, string] =>
-    of === null ? ['', ''] : [of.median.toFixed(3), `${of.low.toFixed(3)}..${of.high.toFixed(3)}`];
+  const ratio = (of: Estimate | null): [string, string] => (of === null ? ['', ''] : ratioCells(of));
   const { header, lines } = table(
     [
       ...[{ title: 'operation' }, { title: 'level' }],
@@ -169,6 +164,11 @@ export function lockStatTable(rows: readonly LevelRow[]): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '150' } } });
-  console.log(lockStatTable(await lockStatBench({ rounds: Number(values.rounds), pairMs: 5, mixMs: 60 })));
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '150' }, out: { type: 'string' } },
+  });
+  const rounds = wholeOf('--rounds', values.rounds);
+  const where = `${machineWords()}, ${loadWords()}`;
+  const rows = await lockStatBench({ rounds, pairMs: 5, mixMs: 60 });
+  writeSection(values.out, 'lock-stat', madeBy('lock-stat', `${where}; ${rounds} rounds.`, lockStatTable(rows)));
 }

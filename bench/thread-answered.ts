@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findScenario, packageRoot } from '../src/cli/package-root.ts';
 import { loadScenario } from '../src/scenario/load.ts';
+import { wholeOf } from './arguments.ts';
+import { machineWords } from './machine.ts';
 import { CLAIMS, type Claim, type ClaimScenario, type Group, labelOf, THREAD_ERAS } from './thread-claims.ts';
 import { commandOf, draw, type MeasureOptions, measureGroup, type Row } from './thread-measure.ts';
 import { type Answer, answeredDocument, type Measured, verdictOf } from './thread-table.ts';
@@ -40,7 +41,7 @@ for (const claim of CLAIMS) {
 }
 const text = answeredDocument(answers, {
   command: ['node dist/bench/thread-answered.js', ...process.argv.slice(2)].join(' ').replace(/ --record \S+/, ''),
-  machine: `Node ${process.version} (${process.platform} ${process.arch}) on ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}, ${cpus().length} cores`,
+  machine: machineWords(),
   seed: options.seed,
   schedules: options.schedules,
 });
@@ -79,10 +80,4 @@ function groupOf({ groups }: ClaimScenario, label: string): Group | undefined {
     if (strategy !== undefined) return { ...group, strategies: [strategy] };
   }
   return undefined;
-}
-
-function wholeOf(flag: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new RangeError(`${flag} ${text}: a whole number of at least 1`);
-  return number;
 }

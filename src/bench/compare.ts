@@ -1,7 +1,7 @@
 import { GROUP_METRICS } from './metrics.ts';
 import type { BenchCell, BenchRatio, BenchResult } from './result.ts';
-import { finite, pairedRatios } from './run.ts';
-import { differs, MIN_ROUNDS, ratioOfMedians } from './stats.ts';
+import { pairedRatios } from './run.ts';
+import { differs, finite, MIN_ROUNDS, ratioOfMedians } from './stats.ts';
 
 /** Ratios of two runs, or of two subjects of one. */
 export interface Comparison {
@@ -49,14 +49,9 @@ function runNotes(a: BenchResult, b: BenchResult): string[] {
       notes.push(`${name}: ${a.environment[name] ?? 'unknown'} against ${b.environment[name] ?? 'unknown'}`);
   for (const name of ['cellMs', 'warmupMs'] as const)
     if (a.options[name] !== b.options[name]) notes.push(`${name}: ${a.options[name]} against ${b.options[name]}`);
-  for (const [name, run] of [
-    ['A', a],
-    ['B', b],
-  ] as const) {
-    const others = Math.max(0, ...run.rounds.map((round) => round.others ?? 0));
-    if (others > OTHERS_NOTED)
-      notes.push(`${name}: other processes used up to ${(others * 100).toFixed(0)} % of the CPU time in a round`);
-  }
+  for (const [name, file] of Object.entries(a.options.strategyFiles ?? {}))
+    if ((b.options.strategyFiles?.[name] ?? file) !== file) notes.push(`${name}: its file has changed between the two`);
+  notes.push(...othersNote('A: ', a), ...othersNote('B: ', b));
   if (a.environment.commit === b.environment.commit)
     notes.push(
       'the two runs are of one commit: a difference between them is one of the machine, or of changes that were not committed',
@@ -65,6 +60,13 @@ function runNotes(a: BenchResult, b: BenchResult): string[] {
     'the runs were made at different times: an interval says how a run varied within itself, not from one to the next',
   );
   return notes;
+}
+
+function othersNote(prefix: string, { rounds }: BenchResult): string[] {
+  const others = Math.max(0, ...rounds.map((round) => round.others ?? 0));
+  return others > OTHERS_NOTED
+    ? [`${prefix}other processes used up to ${(others * 100).toFixed(0)} % of the CPU time in a round`]
+    : [];
 }
 
 /** Within a run: `b` to `a` wherever both have a cell with the same parameters, paired round by round. */
@@ -80,7 +82,7 @@ export function compareSubjects(run: BenchResult, a: string, b: string): Compari
     }),
     onlyA: [...ofA].filter(([one]) => !keysB.has(one)).map(([, { id }]) => id),
     onlyB: ofB.filter((cell) => !ofA.has(key(cell))).map(({ id }) => id),
-    notes: [],
+    notes: othersNote('', run),
   };
 }
 

@@ -30,8 +30,8 @@ type Layout = ReturnType<typeof lockLayout>;
 /** Makes the locks of a zeroed arena; once, before the threads start. */
 export function initLock(name: LockName, mem: Memory, { regions }: Layout): void {
   const lock = regions.lock.base;
-  if (name === 'mutex') mutexInit(mem, lock, LOCK_CLASS.umem_mutex);
-  if (name === 'rwsem') rwsemInit(mem, lock, LOCK_CLASS.mmap_lock);
+  if (name === 'mutex' || name === 'mutex-sleeping') mutexInit(mem, lock, LOCK_CLASS.umem_mutex);
+  if (name === 'rwsem' || name === 'rwsem-sleeping') rwsemInit(mem, lock, LOCK_CLASS.mmap_lock);
   if (name === 'spin' || name === 'seqcount') spinLockInit(mem, lock, LOCK_CLASS.ptl);
   if (name === 'seqcount') seqCountInit(mem, regions.second.base);
 }
@@ -84,6 +84,15 @@ function inlineFutex(place: Place): Contender {
     place,
     () => futexLock(mem, lock),
     () => futexUnlock(mem, lock),
+  );
+}
+
+function mutex(place: Place): Contender {
+  const { task, lock } = place;
+  return exclusive(
+    place,
+    () => mutexLock(task, lock),
+    () => mutexUnlock(task, lock),
   );
 }
 
@@ -167,13 +176,10 @@ const lockWord = ({ mem }: Place): SharedArrayBuffer => mem.buffer;
 
 const MAKERS: Readonly<Record<LockName, (place: Place) => Contender | Promise<Contender>>> = {
   'inline-futex': inlineFutex,
-  mutex: (place) =>
-    exclusive(
-      place,
-      () => mutexLock(place.task, place.lock),
-      () => mutexUnlock(place.task, place.lock),
-    ),
+  mutex,
   rwsem,
+  'mutex-sleeping': mutex,
+  'rwsem-sleeping': rwsem,
   spin: (place) =>
     exclusive(
       place,

@@ -68,6 +68,9 @@ export async function runCrew<J, S>(options: CrewOptions<J, S>): Promise<CrewRea
   }
 }
 
+/** A bound was passed: whatever the threads are stuck in, they would be again. */
+export class CrewHung extends Error {}
+
 /** What a thread says when it is at the start, and when it has ended its last turn. */
 export type CrewWord = 'ready' | 'done';
 
@@ -108,7 +111,7 @@ function openCrew<J, S>({ entry, threads, job, practiceMs }: CrewOptions<J, S>, 
         failure.signal.throwIfAborted();
         const left = until - performance.now();
         if (left <= 0)
-          throw new Error(`${threads - said[word]} of ${threads} threads were not ${word} after ${ms / 1000} s`);
+          throw new CrewHung(`${threads - said[word]} of ${threads} threads were not ${word} after ${ms / 1000} s`);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, left);
           wake = () => {

@@ -1,3 +1,4 @@
+import type { BenchStrategy } from './load-plan.ts';
 import type { Suite } from './result.ts';
 
 export const SUITES = ['primitives', 'locks', 'strategies'] as const satisfies readonly Suite[];
@@ -8,7 +9,7 @@ export const DEFAULT_STRATEGIES = ['interval-notifier', 'context-count', 'range-
 /** What to measure. */
 export interface SuiteOptions {
   readonly suites: readonly Suite[];
-  readonly strategies: readonly string[];
+  readonly strategies: readonly BenchStrategy[];
   /** Threads that contend for a lock, and that invalidate. */
   readonly threads: readonly number[];
   /** Fewer cells: the ends of each curve. */

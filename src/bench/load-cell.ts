@@ -9,8 +9,9 @@ import { attachWorld, type World } from '../world/world.ts';
 import { type CrewReading, runCrew } from './crew.ts';
 import { heatOf, histogramBetween } from './distribution.ts';
 import { type LoadConfig, type LoadJob, loadPlan } from './load-plan.ts';
-import { type HotKeys, prepareLoad } from './load-world.ts';
+import { sharedTakes, takesBytes, takesOf } from './lock-takes.ts';
 import type { MetricName } from './metrics.ts';
+import { prepared } from './prepare.ts';
 import type { CellRun, CellTime } from './run-types.ts';
 
 const ENTRY = new URL('./load-thread.js', import.meta.url);
@@ -24,31 +25,59 @@ interface LoadReading {
   /** Nanoseconds waited, by class and mode. */
   readonly waits: ReadonlyMap<string, number>;
   readonly waited: number;
+  /** Acquisitions of a lock that another thread had last, by class and mode; empty where nobody counts them. */
+  readonly bounces: ReadonlyMap<string, number>;
+}
+
+/** The same twice: for its time, and then, as counting takes time, for the locks that the threads share. One thread alone shares none. */
+export async function runCountedCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
+  const timed = await runLoadCell(config, time);
+  if (config.roles.length === 1 || time.signal?.aborted === true) return timed;
+  const { sharedLocks } = await runLoadCell({ ...config, counting: true }, time);
+  return sharedLocks === undefined ? timed : { ...timed, sharedLocks };
 }
 
 /** One strategy under one load for a fixed time. */
 export async function runLoadCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
   const plan = loadPlan({ ...config, seed: time.seed });
+  const threads = config.roles.length;
+  const bytes = arenaWords(plan) * 4;
+  const takes = config.counting === undefined ? undefined : new SharedArrayBuffer(takesBytes(bytes, threads));
   const job: LoadJob = {
     plan,
     config: { ...config, seed: time.seed },
-    buffer: new SharedArrayBuffer(arenaWords(plan) * 4),
+    buffer: new SharedArrayBuffer(bytes),
   };
-  const keys: HotKeys = prepareLoad(job);
+  const keys = await prepared(job);
   const world = attachWorld(plan, job.buffer);
   const readings = await runCrew({
     entry: ENTRY,
-    threads: config.roles.length,
-    job: { ...job, keys },
+    threads,
+    // Not before: what makes the world takes the locks of all.
+    job: { ...job, keys, ...(takes === undefined ? {} : { takes }) },
     ...time,
     read: () => readWorld(world),
     stop: () => stopThreads(world),
   });
-  return loadRun(config, readings);
+  const { run, operations } = loadRun(config, readings);
+  if (takes === undefined || operations === 0) return run;
+  const shared = sharedTakes(takesOf(takes, threads), world.mem);
+  return { ...run, sharedLocks: sharedLocks(shared, readings, operations) };
+}
+
+/** With how often each was taken, in all the time that the threads ran, how often it moved in the time that counts. */
+function sharedLocks(
+  shared: ReadonlyMap<string, number>,
+  readings: readonly CrewReading<LoadReading>[],
+  operations: number,
+): NonNullable<CellRun['sharedLocks']> {
+  const moved = perUnit(readings[0]!.figures.bounces, readings.at(-1)!.figures.bounces, operations);
+  return Object.fromEntries([...shared].map(([name, taken]) => [name, { taken, moved: moved[name] ?? 0 }]));
 }
 
 function readWorld(world: World): LoadReading {
   const view = lockStatView(world, hrtimeMs());
+  const locks = sumLocks(view);
   const histogram = (name: HistogramName): Histogram =>
     sumHistograms(
       world.f64,
@@ -57,12 +86,20 @@ function readWorld(world: World): LoadReading {
   return {
     counters: world.counters.map((base) => world.f64.slice(base, base + COUNTER_COUNT)),
     histograms: Object.fromEntries(KEPT.map((name) => [name, histogram(name)])) as LoadReading['histograms'],
-    waits: new Map(sumLocks(view).map(({ name, mode, waitNs }) => [`${name} ${mode}`, waitNs.total])),
+    waits: new Map(locks.map(({ name, mode, waitNs }) => [`${name} ${mode}`, waitNs.total])),
     waited: sumLockWaits(view).sum,
+    bounces: new Map(
+      locks.flatMap(({ name, mode, acqBounces }) =>
+        acqBounces === undefined ? [] : [[`${name} ${mode}`, acqBounces]],
+      ),
+    ),
   };
 }
 
-function loadRun(config: LoadConfig, readings: readonly CrewReading<LoadReading>[]): CellRun {
+function loadRun(
+  config: LoadConfig,
+  readings: readonly CrewReading<LoadReading>[],
+): { readonly run: CellRun; readonly operations: number } {
   const [first, last] = [readings[0]!, readings.at(-1)!];
   const seconds = last.atMs / 1000;
   const between = (name: CounterName): number[] =>
@@ -98,35 +135,37 @@ function loadRun(config: LoadConfig, readings: readonly CrewReading<LoadReading>
     add('register', spent('register'));
   }
   let perThread: readonly number[] = [];
+  const operations = has('refault') ? total('op.madvise') : 0;
   if (has('refault')) {
     perThread = between('op.madvise');
-    const refaults = perThread.reduce((a, b) => a + b, 0);
-    metrics.refaultsPerSec = refaults / seconds;
-    if (refaults > 0) {
-      metrics.refaultNs = threadNs / refaults;
-      metrics.cpuNsPerOp = ((last.cpuUs - first.cpuUs) * 1000) / refaults;
+    metrics.refaultsPerSec = operations / seconds;
+    if (operations > 0) {
+      metrics.refaultNs = threadNs / operations;
+      metrics.cpuNsPerOp = ((last.cpuUs - first.cpuUs) * 1000) / operations;
     }
     const min = Math.min(...perThread);
     if (perThread.length > 1 && min > 0) metrics.maxMin = Math.max(...perThread) / min;
   }
   const latency = has('register') ? 'register' : 'fault';
-  return {
+  const run: CellRun = {
     metrics,
     perThread,
-    lockWait: waitsBetween(first.figures.waits, last.figures.waits, threadNs),
+    lockWait: perUnit(first.figures.waits, last.figures.waits, threadNs),
     histogram: spent(latency),
     heat: heatOf(readings.map(({ atMs, figures }) => ({ atMs, histogram: figures.histograms[latency] }))),
   };
+  return { run, operations };
 }
 
-function waitsBetween(
+/** What has come between two readings, for each of `units`; what has not come is left out. */
+function perUnit(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
-  threadNs: number,
+  units: number,
 ): Record<string, number> {
   const shares: Record<string, number> = {};
-  for (const [name, ns] of after) {
-    const share = (ns - (before.get(name) ?? 0)) / threadNs;
+  for (const [name, n] of after) {
+    const share = (n - (before.get(name) ?? 0)) / units;
     if (share > 0) shares[name] = share;
   }
   return shares;

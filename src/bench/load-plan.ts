@@ -1,6 +1,6 @@
 import { MAX_FRAMES } from '../hca/device.ts';
 import type { CellPlan, ThreadPlan } from '../scenario/plan.ts';
-import { STRATEGIES } from '../strategies/index.ts';
+import { strategyOf } from '../world/strategy-of.ts';
 
 /** What a thread of a cell does all the time; see load-thread.ts. */
 export type LoadRole = 'invalidate' | 'fault' | 'register' | 'refault';
@@ -8,9 +8,11 @@ export type LoadRole = 'invalidate' | 'fault' | 'register' | 'refault';
 /** Who is told what the model does: nobody; the oracles of a torture cell; these, with every point recorded. */
 export type Observing = 'none' | 'oracles' | 'traced';
 
+/** A design, a known bug or a user's own strategy, whose file each thread loads. */
+export type BenchStrategy = Pick<CellPlan, 'strategy' | 'strategyFile'>;
+
 /** One world and its threads. */
-export interface LoadConfig {
-  readonly strategy: string;
+export interface LoadConfig extends BenchStrategy {
   readonly roles: readonly LoadRole[];
   /** Address spaces; the threads take turns on them. */
   readonly mms: number;
@@ -20,6 +22,8 @@ export interface LoadConfig {
   readonly overlap: number;
   readonly vmas: number;
   readonly observing: Observing;
+  /** It is counted which locks the threads share and how often these move between them; absent: only waits are. */
+  readonly counting?: true;
   readonly seed: number;
 }
 
@@ -27,6 +31,8 @@ export interface LoadJob {
   readonly plan: CellPlan;
   readonly config: LoadConfig;
   readonly buffer: SharedArrayBuffer;
+  /** Where locks are counted: see `LockTakes`. */
+  readonly takes?: SharedArrayBuffer;
 }
 
 /** Pages of a region on which faults are served. */
@@ -47,8 +53,8 @@ const SPARE_REGIONS = 8;
 
 /** Every area but the first is one page with a hole before it, so that no two are merged. */
 export function loadPlan(config: LoadConfig): CellPlan {
-  const { strategy, roles, mms, umems, vmas, observing, seed } = config;
-  const design = STRATEGIES.find(({ name }) => name === strategy);
+  const { strategy, strategyFile, roles, mms, umems, vmas, observing, seed, counting } = config;
+  const design = strategyOf(config);
   if (design === undefined) throw new RangeError(`no strategy '${strategy}'`);
   const first = backgroundAt(config) + umems;
   const pages = first + 2 * vmas;
@@ -68,6 +74,7 @@ export function loadPlan(config: LoadConfig): CellPlan {
     scenario: 'bench',
     kind: 'load',
     strategy,
+    ...(strategyFile === undefined ? {} : { strategyFile }),
     era: 'v5.5',
     seed,
     params,
@@ -102,6 +109,8 @@ export function loadPlan(config: LoadConfig): CellPlan {
     litmus: null,
     evidence: {},
     expect: {},
+    // Counted are acquisitions; `full` for its room, see lock-takes.ts.
+    ...(counting === undefined ? {} : { lockStat: 'full' as const }),
   };
 }
 
@@ -111,7 +120,7 @@ const framesFor = ({ mms, umems, roles }: LoadConfig, pins: boolean): number =>
 /** Why a design has no such cell; null: it has. */
 export function unfit(config: LoadConfig): string | null {
   const { strategy, roles } = config;
-  if (STRATEGIES.find(({ name }) => name === strategy)?.pins !== true) return null;
+  if (strategyOf(config)?.pins !== true) return null;
   if (roles.some((role) => role === 'fault' || role === 'refault')) return `${strategy} has no page faults`;
   if (framesFor(config, true) + roles.length * 16 < MAX_FRAMES) return null;
   return `${strategy} pins a frame for each page, and there are ${MAX_FRAMES}`;

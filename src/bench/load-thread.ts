@@ -5,6 +5,7 @@ import { madviseDontneed } from '../mm/madvise.ts';
 import { OUTCOME } from '../mm/outcome.ts';
 import { handlePageFault } from '../odp/fault-engine.ts';
 import { deregisterMr, registerMr } from '../odp/memory-region.ts';
+import { loadStrategyOf } from '../torture/strategy-file.ts';
 import { HISTOGRAM, type HistogramName } from '../trace/counters.ts';
 import { HISTOGRAM_DOUBLES, histogramAdd } from '../trace/histogram.ts';
 import { stopping } from '../trace/park.ts';
@@ -13,6 +14,7 @@ import type { CrewTask } from './crew.ts';
 import { joinCrew, practise } from './crew-thread.ts';
 import { COLD_AT, FAULT_TIMEOUT_MS, HOT_PAGES, hotAt, type LoadJob, type LoadRole, RANGE_PAGES } from './load-plan.ts';
 import { type HotKeys, openLoadThread } from './load-world.ts';
+import { countOperation, takesOf } from './lock-takes.ts';
 
 /** The time of one operation in so many is taken, where one takes about a microsecond. */
 const SAMPLE = 4;
@@ -20,6 +22,8 @@ const SAMPLE = 4;
 const task = workerData as CrewTask<LoadJob & { readonly keys: HotKeys }>;
 const { tid, job } = task;
 const { config } = job;
+// Before any view is made: the world's layout depends on the strategy.
+await loadStrategyOf(job.plan);
 const { world, actor } = openLoadThread(job, tid);
 const ctx = world.contexts[tid % config.mms]!;
 const { mm, hca } = ctx;
@@ -89,7 +93,16 @@ const TURNS: Readonly<Record<LoadRole, () => void>> = {
   refault: () => timed('fault', refault),
 };
 
-const turn = TURNS[config.roles[tid]!];
+const { takes } = job;
+const counted = takes === undefined ? null : takesOf(takes, config.roles.length);
+const role = TURNS[config.roles[tid]!];
+const turn =
+  counted === null
+    ? role
+    : () => {
+        role();
+        countOperation(counted, tid);
+      };
 // In the world of the cell, beside the others: where they wait for each other is compiled too.
 practise(task, turn);
 joinCrew(task, turn);

@@ -8,6 +8,7 @@ import { mixSeed } from '../trace/random.ts';
 import { attachThread } from '../world/actor.ts';
 import { attachWorld, initWorld, type World } from '../world/world.ts';
 import { backgroundAt, HOT_PAGES, hotAt, type LoadConfig, type LoadJob } from './load-plan.ts';
+import { takesOf, takesRecorder } from './lock-takes.ts';
 
 /** A thread of a load cell. */
 export interface LoadThread {
@@ -16,12 +17,16 @@ export interface LoadThread {
 }
 
 /** A thread's views. Waits for locks are always timed: they are long beside the clock. */
-export function openLoadThread({ plan, config, buffer }: LoadJob, tid: number): LoadThread {
+export function openLoadThread({ plan, config, buffer, takes }: LoadJob, tid: number): LoadThread {
   const world = attachWorld(plan, buffer);
   // The zero of the cell's clock does not matter: all threads have the same.
   const cell = attachThread(world, tid, 0);
+  const { lockHold } = cell.actor;
   const actor = createActor({
     ...cell.actor,
+    ...(takes === undefined || lockHold === undefined
+      ? {}
+      : { lockHold: takesRecorder(lockHold, takesOf(takes, config.roles.length), tid) }),
     observer: config.observing === 'none' ? NULL_OBSERVER : cell.actor.observer,
     mode: config.observing === 'traced' ? MODE.trace : 0,
     hooks: TRACE_HOOKS,

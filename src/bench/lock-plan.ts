@@ -6,16 +6,21 @@ import { SPIN_LOCK } from '../sync/spin-lock.ts';
 import { TASK } from '../sync/task.ts';
 import { HISTOGRAM_DOUBLES } from '../trace/histogram.ts';
 
-/** What contends; `peer`: from the npm package `multithreading`, which only a checkout has. */
+/**
+ * What contends; `peer`: from the npm package `multithreading`, which only a checkout has; `spins`: looks before a sleep, if not as many as
+ * by default.
+ */
 export const LOCKS = [
   { name: 'inline-futex', title: 'inline three-state futex mutex', peer: false },
   { name: 'mutex', title: 'mutexLock', peer: false },
   { name: 'rwsem', title: 'downRead, downWrite', peer: false },
+  { name: 'mutex-sleeping', title: 'mutexLock, which sleeps at once', peer: false, spins: 0 },
+  { name: 'rwsem-sleeping', title: 'downRead, downWrite, which sleep at once', peer: false, spins: 0 },
   { name: 'spin', title: 'spinLock', peer: false },
   { name: 'seqcount', title: 'seqcount, writers under spinLock', peer: false },
   { name: 'multithreading-mutex', title: 'multithreading Mutex.blockingLock', peer: true },
   { name: 'multithreading-rwlock', title: 'multithreading RwLock.blockingRead, blockingWrite', peer: true },
-] as const;
+] as const satisfies readonly { name: string; title: string; peer: boolean; spins?: number }[];
 export type LockName = (typeof LOCKS)[number]['name'];
 
 /** What the locks of a run are compared with, cell by cell. */

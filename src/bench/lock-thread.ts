@@ -1,11 +1,11 @@
 import { workerData } from 'node:worker_threads';
-import { createTask } from '../sync/task.ts';
+import { createTask, DEFAULT_SPINS } from '../sync/task.ts';
 import { histogramAdd } from '../trace/histogram.ts';
 import { mixSeed, nextRandom, randomBelow } from '../trace/random.ts';
 import { contender, initLock } from './contenders.ts';
 import type { CrewTask } from './crew.ts';
 import { joinCrew, practise } from './crew-thread.ts';
-import { LOCK_FIGURES, type LockJob, lockFigures, lockLayout } from './lock-plan.ts';
+import { LOCK_FIGURES, LOCKS, type LockJob, lockFigures, lockLayout } from './lock-plan.ts';
 
 /** The time of one operation in so many is taken: a clock read costs more than a free lock. */
 const SAMPLE = 16;
@@ -17,6 +17,7 @@ const layout = lockLayout(threads);
 const f64 = new Float64Array(buffer);
 const figures = lockFigures(layout, tid);
 const random = { rng: mixSeed(seed, tid) };
+const { spins = DEFAULT_SPINS } = LOCKS.find((lock) => lock.name === name) as { readonly spins?: number };
 const never = (): void => {};
 
 /** The operations of this thread on a lock in `memory`, counted at `f64[at]`. */
@@ -24,7 +25,7 @@ async function operations(memory: SharedArrayBuffer, counts: Float64Array, at: n
   const mem = new Int32Array(memory);
   const one = await contender(
     name,
-    createTask(mem, tid, (layout.regions.task.base + tid * layout.regions.task.stride) as never),
+    createTask(mem, tid, (layout.regions.task.base + tid * layout.regions.task.stride) as never, null, null, spins),
     mem,
     layout,
   );

@@ -1,7 +1,7 @@
 /** A figure of a cell: what it is called, in which unit, and which way is better. */
 export interface Metric {
   readonly title: string;
-  readonly unit: 'ns' | '/s' | 'share' | 'count';
+  readonly unit: 'ns' | '/s' | 'share' | 'count' | 'ratio';
   readonly better: 'higher' | 'lower' | 'neither';
 }
 
@@ -26,6 +26,13 @@ export const METRICS = {
   registerP99: { title: 'registration, p99', unit: 'ns', better: 'lower' },
   refaultsPerSec: { title: 'madvise and refault', unit: '/s', better: 'higher' },
   refaultNs: { title: 'madvise of a page and its refault, thread time', unit: 'ns', better: 'lower' },
+  speedup: { title: 'operations, to those of one thread of the same design', unit: 'ratio', better: 'higher' },
+  growth: { title: 'time, to that with the fewest umems', unit: 'ratio', better: 'lower' },
+  cpuGrowth: {
+    title: 'CPU time of one operation, to that of the cell it is held against',
+    unit: 'ratio',
+    better: 'lower',
+  },
   retriesPerFault: { title: 'refused attempts a fault', unit: 'count', better: 'lower' },
   retriesMax: { title: 'most refused attempts of one fault', unit: 'count', better: 'lower' },
   starved: { title: 'faults that waited until the time-out', unit: 'count', better: 'lower' },
@@ -53,7 +60,7 @@ export const GROUP_METRICS: Readonly<Record<string, readonly MetricName[]>> = {
     'lockWait',
   ],
   register: ['registrationsPerSec', 'registerP50', 'registerP99', 'sectionsPerSec', 'invalidateP99', 'lockWait'],
-  refault: ['refaultNs', 'cpuNsPerOp'],
-  scaling: ['refaultsPerSec', 'refaultNs', 'cpuNsPerOp', 'lockWait', 'maxMin'],
+  refault: ['refaultNs', 'growth', 'cpuNsPerOp', 'cpuGrowth'],
+  scaling: ['refaultsPerSec', 'speedup', 'refaultNs', 'cpuNsPerOp', 'cpuGrowth', 'lockWait', 'maxMin'],
   observing: ['refaultNs', 'cpuNsPerOp'],
 };

@@ -1,7 +1,6 @@
 import { createPageRequest, pageRequestPost, pageRequestTake } from '../hca/page-request.ts';
-import { at, type Memory } from '../memory/address.ts';
+import type { at, Memory } from '../memory/address.ts';
 import { createArena, layoutArena } from '../memory/arena.ts';
-import { load } from '../sync/atomics.ts';
 import { LOCK_CLASS } from '../sync/lock-class.ts';
 import { MUTEX, mutexInit, mutexLock, mutexUnlock } from '../sync/mutex.ts';
 import { downRead, downWrite, RW_SEMAPHORE, rwsemInit, upRead, upWrite } from '../sync/rw-semaphore.ts';
@@ -10,6 +9,7 @@ import { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } from '../sync/spin-lock
 import { srcuInit, srcuReadLock, srcuReadUnlock, srcuWords } from '../sync/srcu.ts';
 import { createTask, TASK, type Task } from '../sync/task.ts';
 import { type Actor, MODE } from '../trace/actor.ts';
+import { storeTime } from '../trace/clock.ts';
 import { point } from '../trace/point.ts';
 import { POINT } from '../trace/points.ts';
 import { arenaWords } from '../world/size.ts';
@@ -38,9 +38,11 @@ export const PRIMITIVES = [
   { name: 'rwsem-read', title: 'downRead, upRead' },
   { name: 'rwsem-write', title: 'downWrite, upWrite' },
   { name: 'spin', title: 'spinLock, spinUnlock' },
-  { name: 'seqcount-read', title: 'seqcount: begin, one read, retry' },
+  { name: 'atomics-load', title: 'two bare Atomics.load' },
+  { name: 'seqcount-read', title: 'seqcount: begin, retry' },
   { name: 'srcu-read', title: 'srcuReadLock, srcuReadUnlock' },
   { name: 'point-off', title: 'a point, all off' },
+  { name: 'clock', title: 'the clock read of a recorded point' },
   { name: 'point-traced', title: 'a point, recorded' },
   { name: 'page-request', title: 'page-request queue: four words in, four out, under a spin lock' },
   { name: 'ringbuf', title: 'ringbuf.js: push and pop of four words', peer: 'ringbuf.js' },
@@ -131,19 +133,33 @@ const spin = ours(SPIN_LOCK.$words, (task, lock, mem) => {
   };
 });
 
-const seqRead = ours(SEQ_COUNT.$words + 1, (task, lock, mem) => {
-  seqCountInit(mem, lock);
-  const word = at(lock, SEQ_COUNT.$words);
+const bareLoad: Maker = async () => {
+  const mem = new Int32Array(new SharedArrayBuffer(64));
   let sum = 0;
   return () => {
     for (let i = 0; i < PRIMITIVE_BATCH; i++) {
-      const begin = readSeqBegin(task, lock);
-      sum += load(task, word);
-      if (readSeqRetry(task, lock, begin)) sum++;
+      sum += Atomics.load(mem, 0);
+      sum += Atomics.load(mem, 0);
     }
-    if (sum !== 0) throw new Error('bench: a seqcount reader retried without a writer');
+    if (sum !== 0) throw new Error('bench: a word that nobody writes has changed');
+  };
+};
+
+const seqRead = ours(SEQ_COUNT.$words, (task, lock, mem) => {
+  seqCountInit(mem, lock);
+  let retries = 0;
+  return () => {
+    for (let i = 0; i < PRIMITIVE_BATCH; i++) if (readSeqRetry(task, lock, readSeqBegin(task, lock))) retries++;
+    if (retries !== 0) throw new Error('bench: a seqcount reader retried without a writer');
   };
 });
+
+const clock: Maker = async () => {
+  const f64 = new Float64Array(new SharedArrayBuffer(64));
+  return () => {
+    for (let i = 0; i < PRIMITIVE_BATCH; i++) storeTime(f64, 0, 1);
+  };
+};
 
 const srcuRead = ours(srcuWords(1), (task, lock, mem) => {
   srcuInit(mem, lock, 1, LOCK_CLASS.mr_srcu);
@@ -226,9 +242,11 @@ const MAKERS: Readonly<Record<PrimitiveName, Maker>> = {
   'rwsem-read': rwsemRead,
   'rwsem-write': rwsemWrite,
   spin,
+  'atomics-load': bareLoad,
   'seqcount-read': seqRead,
   'srcu-read': srcuRead,
   'point-off': points(0),
+  clock,
   'point-traced': points(MODE.trace),
   'page-request': pageRequest,
   ringbuf,

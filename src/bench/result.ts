@@ -27,8 +27,32 @@ const roundSchema = z
       .record(z.string(), z.number())
       .readonly()
       .meta({ description: "Part of the threads' time that was waited for each class of locks." }),
+    sharedLocks: z
+      .record(z.string(), z.strictObject({ taken: z.number(), moved: z.number() }).readonly())
+      .readonly()
+      .optional()
+      .meta({
+        description:
+          'Locks that more than one thread takes, by class and mode: acquisitions for each operation, and how many of them found the lock last taken by another thread. Counted in a run beside the timed one.',
+      }),
   })
   .readonly();
+
+const limitSchema = z
+  .strictObject({
+    shared: z
+      .strictObject({ lock: z.string(), taken: estimateSchema, moved: estimateSchema })
+      .readonly()
+      .nullable()
+      .meta({ description: 'The class of locks whose word moves most between the threads; null: they share none.' }),
+    waited: z
+      .strictObject({ lock: z.string(), share: estimateSchema })
+      .readonly()
+      .nullable()
+      .meta({ description: "The class most waited for, as a part of the threads' time; null: none is." }),
+  })
+  .readonly()
+  .meta({ description: 'What keeps the threads of a cell from being as fast together as each of them alone.' });
 
 export const cellSchema = z
   .strictObject({
@@ -49,6 +73,7 @@ export const cellSchema = z
       .readonly()
       .nullable()
       .meta({ description: 'Operations of the busiest and the idlest thread; unfair: more than twice as many (???).' }),
+    limit: limitSchema.optional(),
     histogram: z
       .array(z.tuple([z.number(), whole]))
       .readonly()
@@ -68,6 +93,21 @@ const ratioSchema = z
   })
   .readonly();
 
+const claimSchema = z
+  .strictObject({
+    cell: z.string(),
+    base: z.string(),
+    metric: z.string(),
+    asked: z.enum(['at least', 'at most']),
+    bound: z.number(),
+    figure: estimateSchema,
+    holds: z.boolean().nullable().meta({
+      description: 'null: the bound lies in the interval, there are too few rounds, or others used the cores.',
+    }),
+  })
+  .readonly()
+  .meta({ description: 'What is asked of a design, and whether the interval of its figure lies on that side.' });
+
 export const benchSchema = z
   .strictObject({
     schemaVersion: z.literal(1),
@@ -85,6 +125,11 @@ export const benchSchema = z
         warmupMs: z.number(),
         quick: z.boolean(),
         filter: z.string().nullable(),
+        strategyFiles: z
+          .record(z.string(), z.string())
+          .readonly()
+          .optional()
+          .meta({ description: "Users' own strategies by name: SHA-256 of the file." }),
       })
       .readonly(),
     environment: z
@@ -113,6 +158,7 @@ export const benchSchema = z
     notes: z.array(z.string()).readonly(),
     cells: z.array(cellSchema).readonly(),
     ratios: z.array(ratioSchema).readonly(),
+    claims: z.array(claimSchema).readonly().optional(),
   })
   .meta({ title: 'odptorture bench.json', description: 'What `odptorture bench` has measured.' });
 
@@ -120,6 +166,9 @@ export type BenchResult = Readonly<z.infer<typeof benchSchema>>;
 export type BenchCell = BenchResult['cells'][number];
 export type BenchRound = BenchCell['rounds'][number];
 export type BenchRatio = BenchResult['ratios'][number];
+export type BenchClaim = NonNullable<BenchResult['claims']>[number];
+export type BenchLimit = NonNullable<BenchCell['limit']>;
+export type SharedLock = NonNullable<BenchRound['sharedLocks']>[string];
 export type Heat = NonNullable<BenchCell['heat']>;
 export type FiniteEstimate = BenchCell['metrics'][string];
 export type Suite = BenchCell['suite'];

@@ -1,6 +1,6 @@
 import type { Histogram } from '../trace/histogram.ts';
 import type { MetricName } from './metrics.ts';
-import type { Heat, Params, Suite } from './result.ts';
+import type { Heat, Params, SharedLock, Suite } from './result.ts';
 
 /** How long a cell runs, and what its threads draw from. */
 export interface CellTime {
@@ -21,9 +21,17 @@ export interface CellRun {
   readonly perThread: readonly number[];
   /** By class and mode of lock: waited time, as part of the threads' time. */
   readonly lockWait: Readonly<Record<string, number>>;
+  /** By class and mode, locks that more than one thread takes; absent: not counted. */
+  readonly sharedLocks?: Readonly<Record<string, SharedLock>>;
   /** Of the latency that the cell is about, nanoseconds. */
   readonly histogram: Histogram | null;
   readonly heat: Heat | null;
+}
+
+export interface Base {
+  readonly id: string;
+  /** Each figure by the one that it is a ratio of. */
+  readonly figures: Readonly<Partial<Record<MetricName, MetricName>>>;
 }
 
 /** A cell of a bench: what it is, and how one round of it is run. */
@@ -36,6 +44,8 @@ export interface CellSpec {
   readonly threads: number;
   /** The cell that it is compared with in every round; its own id when it is the reference. */
   readonly reference: string | null;
+  /** The cell of the same subject that it is a multiple of, in every round, and the figures that say so: see derived.ts. */
+  readonly base?: Base;
   readonly run: (time: CellTime) => Promise<CellRun>;
 }
 

@@ -1,11 +1,15 @@
 import { type Histogram, joinHistograms } from '../trace/histogram.ts';
 import { mixSeed } from '../trace/random.ts';
+import { claimsOf } from './claims.ts';
+import { CrewHung } from './crew.ts';
+import { withDerived } from './derived.ts';
 import { bucketPairs } from './distribution.ts';
 import { othersShare, readCpu, stealShare } from './environment.ts';
+import { limitOf } from './limit.ts';
 import { GROUP_METRICS } from './metrics.ts';
-import type { BenchCell, BenchRatio, BenchResult, BenchRound, FiniteEstimate } from './result.ts';
+import type { BenchCell, BenchRatio, BenchResult, BenchRound } from './result.ts';
 import type { CellRun, CellSpec } from './run-types.ts';
-import { differs, type Estimate, estimate, shuffled } from './stats.ts';
+import { differs, estimate, finite, shuffled } from './stats.ts';
 
 export interface RoundsOptions {
   readonly seed: number;
@@ -18,7 +22,7 @@ export interface RoundsOptions {
   readonly progress?: (done: number, total: number, id: string) => void;
 }
 
-export type Measured = Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'interrupted'>;
+export type Measured = Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'claims' | 'interrupted'>;
 
 /** Readings within a cell: enough for a map that shows a stall, few enough not to disturb. */
 const SLICES = 20;
@@ -30,6 +34,8 @@ const PRACTICE_MS = 2000;
 interface Collected {
   readonly rounds: BenchRound[];
   readonly failures: string[];
+  /** It did not end: it is not run again, as known bugs would take a minute of every round. */
+  hung: boolean;
   histogram: Histogram | null;
   heat: BenchCell['heat'];
 }
@@ -40,7 +46,9 @@ interface Collected {
  * what was measured of the last.
  */
 export async function measureRounds(specs: readonly CellSpec[], options: RoundsOptions): Promise<Measured> {
-  const collected = specs.map((): Collected => ({ rounds: [], failures: [], histogram: null, heat: null }));
+  const collected = specs.map(
+    (): Collected => ({ rounds: [], failures: [], hung: false, histogram: null, heat: null }),
+  );
   const rounds: { order: number[]; steal: number | null; others: number | null }[] = [];
   const stopped = (): boolean => options.signal?.aborted === true;
   for (let round = 0; round < options.rounds && !stopped(); round++) {
@@ -52,6 +60,7 @@ export async function measureRounds(specs: readonly CellSpec[], options: RoundsO
       const spec = specs[index]!;
       options.progress?.(round * specs.length + ran.length, options.rounds * specs.length, spec.id);
       ran.push(index);
+      if (collected[index]!.hung) continue;
       await runOnce(spec, collected[index]!, round, options);
     }
     const after = readCpu();
@@ -61,8 +70,21 @@ export async function measureRounds(specs: readonly CellSpec[], options: RoundsO
       others: othersShare(before, after),
     });
   }
-  const cells = specs.map((spec, i) => summarized(spec, collected[i]!, options));
-  return { cells, rounds, ratios: ratios(cells, specs, options.seed), interrupted: stopped() };
+  const byId = new Map(specs.map(({ id }, i) => [id, collected[i]!]));
+  const cells = specs.map((spec, i) => {
+    const { base } = spec;
+    const seen = collected[i]!;
+    if (base === undefined) return summarized(spec, seen, options);
+    const derived = withDerived(seen.rounds, byId.get(base.id)?.rounds ?? [], base.figures);
+    return summarized(spec, { ...seen, rounds: derived }, options);
+  });
+  return {
+    cells,
+    rounds,
+    ratios: ratios(cells, specs, options.seed),
+    claims: claimsOf(cells, rounds),
+    interrupted: stopped(),
+  };
 }
 
 async function runOnce(spec: CellSpec, into: Collected, round: number, options: RoundsOptions): Promise<void> {
@@ -75,13 +97,20 @@ async function runOnce(spec: CellSpec, into: Collected, round: number, options: 
     keep(into, round, run);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    into.failures.push(`round ${round}: ${message.split('\n')[0]}`);
+    into.hung = error instanceof CrewHung;
+    into.failures.push(`round ${round}: ${message.split('\n')[0]}${into.hung ? '; it was not run again' : ''}`);
   }
 }
 
 function keep(into: Collected, round: number, run: CellRun): void {
-  const { metrics, perThread, lockWait } = run;
-  into.rounds.push({ round, metrics: metrics as Record<string, number>, perThread: [...perThread], lockWait });
+  const { metrics, perThread, lockWait, sharedLocks } = run;
+  into.rounds.push({
+    round,
+    metrics: metrics as Record<string, number>,
+    perThread: [...perThread],
+    lockWait,
+    ...(sharedLocks === undefined ? {} : { sharedLocks }),
+  });
   if (run.histogram !== null)
     into.histogram = into.histogram === null ? run.histogram : joinHistograms(into.histogram, run.histogram);
   into.heat = run.heat;
@@ -90,6 +119,7 @@ function keep(into: Collected, round: number, run: CellRun): void {
 function summarized(spec: CellSpec, seen: Collected, { seed, cores }: RoundsOptions): BenchCell {
   const { id, suite, group, subject, params, threads } = spec;
   const names = [...new Set(seen.rounds.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const limit = limitOf(seen.rounds, seed);
   return {
     id,
     suite,
@@ -102,6 +132,7 @@ function summarized(spec: CellSpec, seen: Collected, { seed, cores }: RoundsOpti
     rounds: seen.rounds,
     metrics: Object.fromEntries(names.map((name) => [name, finite(estimate(valuesOf(seen.rounds, name), seed))])),
     fairness: fairnessOf(seen.rounds),
+    ...(limit === undefined ? {} : { limit }),
     histogram: seen.histogram === null ? null : bucketPairs(seen.histogram),
     heat: seen.heat,
   };
@@ -144,9 +175,3 @@ export function pairedRatios(reference: BenchCell, cell: BenchCell, seed: number
     return [{ cell: cell.id, reference: reference.id, metric, ratio: finite(ratio), differs: differs(ratio) }];
   });
 }
-
-/** JSON has no NaN and no infinity. */
-export const finite = ({ median, lo, hi, n }: Estimate): FiniteEstimate => {
-  const or = (value: number): number | null => (Number.isFinite(value) ? value : null);
-  return { median: or(median), lo: or(lo), hi: or(hi), n };
-};

@@ -1,4 +1,5 @@
 import { mixSeed, nextRandom, type RandomState, randomBelow } from '../trace/random.ts';
+import type { FiniteEstimate } from './result.ts';
 
 /** A median with the interval in which it lies with 95 % confidence. `n`: values that it was made from. */
 export interface Estimate {
@@ -7,6 +8,12 @@ export interface Estimate {
   readonly hi: number;
   readonly n: number;
 }
+
+/** JSON has no NaN and no infinity. */
+export const finite = ({ median, lo, hi, n }: Estimate): FiniteEstimate => {
+  const or = (value: number): number | null => (Number.isFinite(value) ? value : null);
+  return { median: or(median), lo: or(lo), hi: or(hi), n };
+};
 
 /** Resamples of a bootstrap. The ends of a 95 % interval are then known to about half a percent of its coverage. */
 export const RESAMPLES = 2000;

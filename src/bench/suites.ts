@@ -1,5 +1,6 @@
+import { ALONE } from './claims.ts';
 import type { SuiteOptions } from './defaults.ts';
-import { runLoadCell } from './load-cell.ts';
+import { runCountedCell, runLoadCell } from './load-cell.ts';
 import { type LoadConfig, type LoadRole, type Observing, unfit } from './load-plan.ts';
 import { runLockCell } from './lock-cell.ts';
 import { LOCK_REFERENCE, LOCKS, type LockName } from './lock-plan.ts';
@@ -7,7 +8,7 @@ import { hasPeer } from './peers.ts';
 import { runPrimitiveCell } from './primitive-cell.ts';
 import { PRIMITIVE_REFERENCE, PRIMITIVES } from './primitives.ts';
 import type { Params } from './result.ts';
-import { type CellSpec, cellId } from './run-types.ts';
+import { type Base, type CellSpec, cellId } from './run-types.ts';
 
 export interface Suites {
   readonly cells: readonly CellSpec[];
@@ -27,12 +28,18 @@ export function benchCells(options: SuiteOptions): Suites {
   if (options.suites.includes('locks')) cells.push(...lockCells(options, notes));
   if (options.suites.includes('strategies')) cells.push(...strategyCells(options, notes));
   const { filter } = options;
-  if (filter === null) return { cells, notes: [...new Set(notes)] };
-  const wanted = new Set(
-    cells.filter(({ id }) => filter.some((part) => id.includes(part))).flatMap(({ id, reference }) => [id, reference]),
-  );
-  // A ratio needs its reference in the same rounds.
-  return { cells: cells.filter(({ id }) => wanted.has(id)), notes: [...new Set(notes)] };
+  return { cells: filter === null ? cells : filtered(cells, filter), notes: [...new Set(notes)] };
+}
+
+/** The cells whose ids have one of the parts, and those that they are a ratio to: a ratio is made within a round. */
+function filtered(cells: readonly CellSpec[], parts: readonly string[]): CellSpec[] {
+  const byId = new Map(cells.map((cell) => [cell.id, cell]));
+  const wanted = new Set(cells.flatMap(({ id }) => (parts.some((part) => id.includes(part)) ? [id] : [])));
+  // The set grows while it is walked: a reference may have one of its own.
+  for (const id of wanted)
+    for (const other of [byId.get(id)?.reference, byId.get(id)?.base?.id])
+      if (other !== undefined && other !== null) wanted.add(other);
+  return cells.filter(({ id }) => wanted.has(id));
 }
 
 function primitiveCells(notes: string[]): CellSpec[] {
@@ -85,6 +92,8 @@ const BASE = { mms: 1, umems: 64, overlap: 50, vmas: 1, observing: 'none' as Obs
 interface Point {
   readonly group: string;
   readonly params: Params;
+  /** Parameters of the point that it is a multiple of, and by which figures. */
+  readonly base?: { readonly params: Params; readonly figures: Base['figures'] };
   readonly config: Omit<LoadConfig, 'strategy' | 'seed'>;
 }
 
@@ -92,9 +101,10 @@ function strategyCells(options: SuiteOptions, notes: string[]): CellSpec[] {
   const points = [...loadPoints(options), ...registerPoints(options), ...singlePoints(options)];
   const [first] = options.strategies;
   const cells: CellSpec[] = [];
-  for (const strategy of options.strategies)
-    for (const { group, params, config } of points) {
-      const full: LoadConfig = { ...config, strategy, seed: 0 };
+  for (const chosen of options.strategies)
+    for (const { group, params, base, config } of points) {
+      const { strategy } = chosen;
+      const full: LoadConfig = { ...config, ...chosen, seed: 0 };
       const why = unfit(full);
       const id = cellId(group, strategy, params);
       if (why !== null) notes.push(`${group}/${strategy}: ${why}`);
@@ -106,8 +116,9 @@ function strategyCells(options: SuiteOptions, notes: string[]): CellSpec[] {
           subject: strategy,
           params,
           threads: config.roles.length,
-          reference: cellId(group, first!, params),
-          run: (time) => runLoadCell(full, time),
+          reference: cellId(group, first!.strategy, params),
+          ...(base === undefined ? {} : { base: { id: cellId(group, strategy, base.params), figures: base.figures } }),
+          run: (time) => (group === 'scaling' ? runCountedCell(full, time) : runLoadCell(full, time)),
         });
     }
   return cells;
@@ -147,24 +158,29 @@ const registerPoints = ({ quick }: SuiteOptions): Point[] =>
     vmas: quick ? [64] : [16, 256],
   });
 
+const GROWTH: Base['figures'] = { growth: 'refaultNs', cpuGrowth: 'cpuNsPerOp' };
+const SPEEDUP: Base['figures'] = { speedup: 'refaultsPerSec', cpuGrowth: 'cpuNsPerOp' };
+
 /** One thread, or two that share as little as they can. */
 function singlePoints({ quick }: SuiteOptions): Point[] {
-  const point = (group: string, params: Params, config: Partial<LoadConfig>): Point => ({
+  const point = (group: string, params: Params, config: Partial<LoadConfig>, base?: Point['base']): Point => ({
     group,
     params,
     config: { ...BASE, overlap: 0, roles: ['refault'], ...config },
+    ...(base === undefined || base.params === params ? {} : { base }),
   });
-  const umems = quick ? [10, 1000, 10_000] : REFAULT_UMEMS;
-  const scaling = [
-    { threads: 1, mms: 1 },
-    { threads: 2, mms: 1 },
-    { threads: 2, mms: 2 },
-  ];
+  const refault = (quick ? [10, 1000, 10_000] : REFAULT_UMEMS).map((umems) => ({ umems }));
+  const scaling = [ALONE, { threads: 2, mms: 1 }, { threads: 2, mms: 2 }];
   const observing: Observing[] = ['none', 'oracles', 'traced'];
   return [
-    ...umems.map((n) => point('refault', { umems: n }, { umems: n })),
-    ...scaling.map(({ threads, mms }) =>
-      point('scaling', { threads, mms }, { mms, roles: new Array<LoadRole>(threads).fill('refault') }),
+    ...refault.map((params) => point('refault', params, params, { params: refault[0]!, figures: GROWTH })),
+    ...scaling.map((params) =>
+      point(
+        'scaling',
+        params,
+        { mms: params.mms, roles: new Array<LoadRole>(params.threads).fill('refault') },
+        { params: ALONE, figures: SPEEDUP },
+      ),
     ),
     ...observing.map((one) => point('observing', { observer: one }, { observing: one })),
   ];

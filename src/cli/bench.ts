@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { compareRuns } from '../bench/compare.ts';
 import { DEFAULT_STRATEGIES, SUITES, type SuiteOptions } from '../bench/defaults.ts';
 import { type BenchEnvironment, benchEnvironment } from '../bench/environment.ts';
+import type { BenchStrategy } from '../bench/load-plan.ts';
 import { type BenchResult, type Suite, validateBench } from '../bench/result.ts';
 import { comparisonLines } from '../report/bench-compare.ts';
 import { benchHtml } from '../report/bench-html.ts';
@@ -15,6 +16,7 @@ import { EXIT, type Issue, OdpError, systemReason } from '../scenario/errors.ts'
 import { MAX_SEED, selectStrategies } from '../scenario/resolve.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { STRATEGIES } from '../strategies/index.ts';
+import { chooseStrategies } from './choose-strategies.ts';
 import { duration, list, wholeIn } from './options.ts';
 import { commitOf, packageRoot, packageVersion } from './package-root.ts';
 import { chartLibrary } from './report.ts';
@@ -58,7 +60,7 @@ export function addBenchOptions(command: Command): Command {
     )
     .option(
       '-s, --strategy <names>',
-      `strategies, or 'all'; the first is what the others are held against (default: ${DEFAULT_STRATEGIES.join(',')})`,
+      `strategies, known bugs, files of your own (./x.mjs), or 'all'; the first is what the others are held against (default: ${DEFAULT_STRATEGIES.join(',')})`,
       list,
     )
     .option('--quick', 'fewer cells, shorter: a first look')
@@ -78,7 +80,7 @@ export async function benchCommand(
   terminal: Terminal,
   argv: readonly string[],
 ): Promise<number> {
-  const settings = settingsOf(given, flags);
+  const settings = await settingsOf(given, flags, terminal.cwd);
   const baseline = flags.baseline === undefined ? null : readBench(resolve(terminal.cwd, flags.baseline));
   // Loaded here: they bring the whole model with them, which other commands do without.
   const [{ benchCells }, { measureRounds }] = await Promise.all([
@@ -124,11 +126,11 @@ interface Settings extends SuiteOptions {
   readonly warmupMs: number;
 }
 
-function settingsOf(given: string, flags: BenchFlags): Settings {
+async function settingsOf(given: string, flags: BenchFlags, cwd: string): Promise<Settings> {
   const preset = flags.quick === true ? QUICK : FULL;
   return {
     suites: suitesOf(given),
-    strategies: strategiesOf(flags.strategy),
+    strategies: await strategiesOf(flags.strategy ?? DEFAULT_STRATEGIES, cwd),
     threads: [...new Set(flags.threads ?? preset.threads)].sort((a, b) => a - b),
     quick: flags.quick === true,
     filter: flags.filter ?? null,
@@ -194,7 +196,7 @@ function withoutFolders(argv: readonly string[]): string[] {
 const benchResult = (
   settings: Settings,
   { dir, startedAt, command, environment }: OpenBench,
-  measured: Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'interrupted' | 'notes'>,
+  measured: Pick<BenchResult, 'cells' | 'rounds' | 'ratios' | 'claims' | 'interrupted' | 'notes'>,
 ): BenchResult =>
   validateBench({
     schemaVersion: 1,
@@ -210,10 +212,19 @@ const benchResult = (
       warmupMs: settings.warmupMs,
       quick: settings.quick,
       filter: settings.filter?.join(',') ?? null,
+      ...filesOf(settings.strategies),
     },
     environment,
     ...measured,
   } satisfies BenchResult);
+
+/** Of users' own strategies what their files were, not where. */
+function filesOf(strategies: readonly BenchStrategy[]): Pick<BenchResult['options'], 'strategyFiles'> {
+  const files = strategies.flatMap(({ strategy, strategyFile }) =>
+    strategyFile === undefined ? [] : [[strategy, strategyFile.sha256] as const],
+  );
+  return files.length === 0 ? {} : { strategyFiles: Object.fromEntries(files) };
+}
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
@@ -227,17 +238,13 @@ function suitesOf(given: string): readonly Suite[] {
   });
 }
 
-function strategiesOf(given: readonly string[] | undefined): string[] {
+/** As `run` takes them; a user's file is loaded here once, and by every thread that runs it. */
+async function strategiesOf(given: readonly string[], cwd: string): Promise<BenchStrategy[]> {
+  const { strategies = [], registry = STRATEGIES } = await chooseStrategies(given, cwd);
   const issues: Issue[] = [];
-  const strategies = selectStrategies(given ?? DEFAULT_STRATEGIES, STRATEGIES, issues);
+  const chosen = selectStrategies(strategies, registry, issues);
   if (issues.length > 0) throw new OdpError(issues);
-  const variant = strategies.find(({ name }) => !STRATEGIES.some((design) => design.name === name));
-  if (variant !== undefined)
-    throw new OdpError({
-      code: 'ODP_E_STRATEGY_UNKNOWN',
-      message: `'${variant.name}' is a known bug; a bench measures designs`,
-    });
-  return strategies.map(({ name }) => name);
+  return chosen.map(({ name, file }) => ({ strategy: name, ...(file === undefined ? {} : { strategyFile: file }) }));
 }
 
 function nothingToMeasure({ filter }: BenchFlags, notes: readonly string[]): OdpError {

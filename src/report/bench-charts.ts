@@ -1,14 +1,20 @@
-import { METRICS, type MetricName } from '../bench/metrics.ts';
-import type { BenchCell, BenchResult, Heat, Params } from '../bench/result.ts';
+import { logGrowth } from '../bench/claims.ts';
+import { METRICS, type Metric, type MetricName } from '../bench/metrics.ts';
+import type { BenchCell, BenchResult, BenchRound, Heat, Params, SharedLock } from '../bench/result.ts';
+import { grouped } from './format.ts';
 
 /** A figure of several subjects against one parameter, as the page's script draws it. Columns beside `x`; null where there is none. */
 export interface BenchChart {
   readonly title: string;
-  readonly unit: 'ns' | '/s' | 'share' | 'count';
+  readonly unit: Metric['unit'];
   /** Latencies spread over decades. */
   readonly log: boolean;
   readonly xTitle: string;
   readonly x: readonly string[];
+  /** Where each x stands: one after the other, or on a logarithmic axis. */
+  readonly at: readonly number[];
+  /** A curve that the lines are held against. */
+  readonly bound: { readonly name: string; readonly v: readonly number[] } | null;
   /** Index of the first x with more threads than cores; as many as there are x when none has. */
   readonly crowdedFrom: number;
   readonly lines: readonly {
@@ -24,17 +30,21 @@ export interface BenchHeat extends Heat {
   readonly title: string;
 }
 
-/** Waited time by class of lock, for one cell: parts of the threads' time, the largest first. */
-export interface WaitBar {
+/** A figure by class of lock, for one cell, the largest first. */
+export interface LockBar {
   readonly title: string;
-  readonly parts: readonly { readonly name: string; readonly share: number }[];
+  readonly parts: readonly { readonly name: string; readonly value: number }[];
 }
 
 /** What is drawn of a group of cells. */
 export interface BenchPictures {
   readonly charts: readonly BenchChart[];
   readonly heats: readonly BenchHeat[];
-  readonly waits: readonly WaitBar[];
+  /** Parts of the threads' time. */
+  readonly waits: readonly LockBar[];
+  /** For each operation: acquisitions of locks that the threads share, and moves of their words from thread to thread. */
+  readonly takes: readonly LockBar[];
+  readonly moves: readonly LockBar[];
 }
 
 /** Figures that get a chart for each parameter. */
@@ -42,8 +52,8 @@ const DRAWN: Readonly<Record<string, readonly MetricName[]>> = {
   locks: ['opsPerSec', 'waitP99', 'cpuNsPerOp'],
   load: ['faultsPerSec', 'faultP99', 'sectionsPerSec'],
   register: ['registrationsPerSec', 'registerP99'],
-  refault: ['refaultNs', 'cpuNsPerOp'],
-  scaling: ['refaultsPerSec'],
+  refault: ['refaultNs', 'cpuNsPerOp', 'growth'],
+  scaling: ['refaultsPerSec', 'speedup'],
   observing: ['refaultNs'],
 };
 
@@ -57,6 +67,9 @@ const AXES: Readonly<Record<string, readonly (readonly string[])[]>> = {
   observing: [['observer']],
 };
 
+/** Groups whose axis is logarithmic: a law of growth is seen as a line there. */
+const LOG_GROUPS = ['refault'];
+
 const LATENCY_NAMES: Readonly<Record<string, string>> = { locks: 'time to get the lock', register: 'registration' };
 const HEAT_GROUPS = ['locks', 'load', 'register'];
 
@@ -67,11 +80,13 @@ export function benchPictures({ cells: all }: Pick<BenchResult, 'cells'>, group:
   return {
     charts: families.flatMap(({ suffix, cells: family }) =>
       (AXES[group] ?? []).flatMap((axis) =>
-        (DRAWN[group] ?? []).flatMap((metric) => chartOf(family, axis, metric, suffix)),
+        (DRAWN[group] ?? []).flatMap((metric) => chartOf(family, axis, metric, suffix, LOG_GROUPS.includes(group))),
       ),
     ),
     heats: HEAT_GROUPS.includes(group) ? heatsOf(group, cells) : [],
-    waits: waitsOf(cells),
+    waits: barsOf(cells, LEAST_WAIT, ({ lockWait }) => lockWait),
+    takes: barsOf(cells, LEAST_TAKES, ({ sharedLocks }) => sharedLocks && eachOf(sharedLocks, 'taken')),
+    moves: barsOf(cells, LEAST_TAKES, ({ sharedLocks }) => sharedLocks && eachOf(sharedLocks, 'moved')),
   };
 }
 
@@ -107,6 +122,7 @@ function chartOf(
   axis: readonly string[],
   metric: MetricName,
   suffix: string,
+  logX: boolean,
 ): BenchChart[] {
   const moved = alongAxis(cells, axis);
   const keyOf = ({ params }: BenchCell): string => axis.map((name) => params[name]).join('/');
@@ -114,10 +130,13 @@ function chartOf(
   const order = [...first].sort(([, a], [, b]) => compareParams(a.params, b.params, axis));
   if (order.length < 2) return [];
   const subjects = [...new Set(moved.map(({ subject }) => subject))];
+  const { title, unit } = METRICS[metric];
   const lines = subjects.map((name) => {
-    const own = order.map(
-      ([key]) => moved.find((cell) => cell.subject === name && keyOf(cell) === key)?.metrics[metric],
-    );
+    const own = order.map(([key], i) => {
+      const cell = moved.find((one) => one.subject === name && keyOf(one) === key);
+      // What the others are ratios to is none itself: the line begins at 1.
+      return cell?.metrics[metric] ?? (unit === 'ratio' && i === 0 && cell !== undefined ? ONE : undefined);
+    });
     return {
       name,
       v: own.map((one) => figures(one?.median)),
@@ -125,22 +144,30 @@ function chartOf(
       hi: own.map((one) => figures(one?.hi)),
     };
   });
-  const drawn = lines.filter(({ v }) => v.some((value) => value !== null));
+  const drawn = lines.filter(({ v }) => v.some((value, i) => value !== null && (unit !== 'ratio' || i > 0)));
   if (drawn.length === 0) return [];
-  const { title, unit } = METRICS[metric];
   const crowded = order.findIndex(([, cell]) => cell.oversubscribed);
+  const numbers = order.map(([, { params }]) => Number(params[axis[0]!]));
+  const at = logX && numbers.every((n) => n > 0) ? numbers.map(Math.log10) : order.map((_, i) => i);
   return [
     {
       title: `${title[0]!.toUpperCase()}${title.slice(1)}${suffix}`,
       unit,
       log: unit === 'ns',
       xTitle: axis.map((name) => AXIS_TITLES[name] ?? name).join(' / '),
-      x: order.map(([key]) => key),
+      x: order.map(([key]) => (logX ? grouped(Number(key)) : key)),
+      at,
+      bound:
+        metric === 'growth' && numbers[0]! > 1
+          ? { name: 'log n', v: numbers.map((n) => Number(logGrowth(numbers[0]!, n).toPrecision(4))) }
+          : null,
       crowdedFrom: crowded < 0 ? order.length : crowded,
       lines: drawn,
     },
   ];
 }
+
+const ONE = { median: 1, lo: 1, hi: 1 };
 
 const AXIS_TITLES: Readonly<Record<string, string>> = {
   invalidators: 'threads that invalidate',
@@ -186,22 +213,34 @@ function busiest(cells: readonly BenchCell[]): BenchCell[] {
   return [...best.values()];
 }
 
-/** Medians over the rounds, of the cells that differ in threads alone. */
-function waitsOf(cells: readonly BenchCell[]): WaitBar[] {
-  const bars = alongAxis(cells, ['invalidators', 'threads', 'mms']).map((cell) => ({
-    title: `${cell.subject}, ${paramWords(cell.params)}`,
-    parts: waitParts(cell),
-  }));
+/** What would not be seen. */
+const LEAST_WAIT = 0.0005;
+const LEAST_TAKES = 0.005;
+
+const eachOf = (locks: Readonly<Record<string, SharedLock>>, what: keyof SharedLock): Record<string, number> =>
+  Object.fromEntries(Object.entries(locks).map(([name, one]) => [name, one[what]]));
+
+/** Means over the rounds, of the cells that differ in threads alone. */
+function barsOf(
+  cells: readonly BenchCell[],
+  least: number,
+  figuresOf: (round: BenchRound) => Readonly<Record<string, number>> | undefined,
+): LockBar[] {
+  const bars = alongAxis(cells, ['invalidators', 'threads', 'mms']).flatMap((cell) => {
+    const rounds = cell.rounds.flatMap((round) => {
+      const figures = figuresOf(round);
+      return figures === undefined ? [] : [figures];
+    });
+    const title = `${cell.subject}, ${paramWords(cell.params)}`;
+    return rounds.length === 0 ? [] : [{ title, parts: partsOf(rounds, least) }];
+  });
   return bars.some(({ parts }) => parts.length > 0) ? bars : [];
 }
 
-function waitParts({ rounds }: BenchCell): WaitBar['parts'] {
-  const names = [...new Set(rounds.flatMap(({ lockWait }) => Object.keys(lockWait)))];
+function partsOf(rounds: readonly Readonly<Record<string, number>>[], least: number): LockBar['parts'] {
+  const names = [...new Set(rounds.flatMap((one) => Object.keys(one)))];
   return names
-    .map((name) => ({
-      name,
-      share: rounds.reduce((sum, { lockWait }) => sum + (lockWait[name] ?? 0), 0) / rounds.length,
-    }))
-    .filter(({ share }) => share >= 0.0005)
-    .sort((a, b) => b.share - a.share);
+    .map((name) => ({ name, value: rounds.reduce((sum, one) => sum + (one[name] ?? 0), 0) / rounds.length }))
+    .filter(({ value }) => value >= least)
+    .sort((a, b) => b.value - a.value);
 }

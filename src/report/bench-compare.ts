@@ -1,6 +1,6 @@
 import { type Comparison, TOO_FEW, tally } from '../bench/compare.ts';
 import type { BenchRatio } from '../bench/result.ts';
-import { ratioWords, verdictWord } from './bench-table.ts';
+import { ratioWords, verdictWord } from './bench-figures.ts';
 import { table } from './format.ts';
 
 /** A comparison for people: what differs, and how much of it chance would give. With `all`, what does not differ too. */

@@ -14,6 +14,7 @@ export const BENCH_SCRIPT = `
     count: (v) => (v !== 0 && v < 10 ? v.toFixed(2) : short(v)),
     ns: shortNs,
     '/s': (v) => short(v) + '/s',
+    ratio: (v) => 'x' + (v < 10 ? v.toFixed(2) : short(v)),
     share: (v) => (v * 100).toFixed(v < 0.1 ? 1 : 0) + ' %',
   };
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -27,13 +28,15 @@ export const BENCH_SCRIPT = `
     const { ctx } = u;
     ctx.save();
     ctx.lineWidth = 1.5 * devicePixelRatio;
+    // The bound, drawn last, is dashed.
+    ctx.setLineDash([]);
     chart.lines.forEach((line, k) => {
       if (!u.series[k + 1].show) return;
       ctx.strokeStyle = hue(line.name);
       line.v.forEach((_, i) => {
         if (line.lo[i] === null || line.hi[i] === null || (chart.log && line.lo[i] <= 0)) return;
         // Beside each other, or one would hide the rest.
-        const x = Math.round(u.valToPos(i, 'x', true) + (k - (chart.lines.length - 1) / 2) * 3 * devicePixelRatio);
+        const x = Math.round(u.valToPos(chart.at[i], 'x', true) + (k - (chart.lines.length - 1) / 2) * 3 * devicePixelRatio);
         ctx.beginPath();
         ctx.moveTo(x, u.valToPos(line.lo[i], 'y', true));
         ctx.lineTo(x, u.valToPos(line.hi[i], 'y', true));
@@ -46,7 +49,8 @@ export const BENCH_SCRIPT = `
   const crowded = (chart) => (u) => {
     if (chart.crowdedFrom >= chart.x.length) return;
     const { ctx, bbox } = u;
-    const x = Math.max(bbox.left, u.valToPos(chart.crowdedFrom - 0.5, 'x', true));
+    const [before, from] = [chart.at[chart.crowdedFrom - 1], chart.at[chart.crowdedFrom]];
+    const x = before === undefined ? bbox.left : u.valToPos((before + from) / 2, 'x', true);
     ctx.save();
     ctx.fillStyle = style('--panel');
     ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
@@ -58,24 +62,26 @@ export const BENCH_SCRIPT = `
     const format = units[chart.unit];
     const grid = { stroke: style('--line'), width: 1 };
     const axis = { stroke: style('--dim'), grid, ticks: grid, font: FONT };
-    const positions = chart.x.map((_, k) => k);
+    const [first, last] = [chart.at[0], chart.at.at(-1)];
+    const room = (last - first) / (chart.at.length - 1);
     const value = (u, v) => (v === null || v === undefined ? '-' : format(v));
-    const all = chart.lines.flatMap((line) => [...line.v, ...line.lo, ...line.hi]).filter((v) => v !== null && (!chart.log || v > 0));
+    const drawn = [...chart.lines.flatMap((line) => [...line.v, ...line.lo, ...line.hi]), ...(chart.bound === null ? [] : chart.bound.v)];
+    const all = drawn.filter((v) => v !== null && (!chart.log || v > 0));
     const [least, most] = [Math.min(...all), Math.max(...all)];
     const options = {
       width: Math.max(200, parent.clientWidth),
       height: 220,
       padding: [10, 8, 0, 0],
       scales: {
-        x: { time: false, range: () => [-0.3, chart.x.length - 0.7] },
+        x: { time: false, range: () => [first - room * 0.3, last + room * 0.3] },
         y: chart.log ? { distr: 3, range: () => [least * 0.8, most * 1.25] } : { range: () => [0, most > 0 ? most * 1.08 : 1] },
       },
       axes: [
-        { ...axis, size: 44, label: chart.xTitle, labelFont: FONT, labelSize: 18, splits: () => positions, values: () => chart.x },
+        { ...axis, size: 44, label: chart.xTitle, labelFont: FONT, labelSize: 18, splits: () => chart.at, values: () => chart.x },
         { ...axis, size: 62, values: (u, splits) => splits.map((v) => (v === null ? '' : format(v))) },
       ],
       series: [
-        { label: 'at', value: (u, v) => (v === null ? '-' : chart.x[v]) },
+        { label: 'at', value: (u, v) => (v === null ? '-' : chart.x[chart.at.indexOf(v)]) },
         ...chart.lines.map((line) => ({
           label: line.name,
           value,
@@ -83,12 +89,16 @@ export const BENCH_SCRIPT = `
           width: 1.5,
           points: { show: true, size: 5, fill: hue(line.name) },
         })),
+        ...(chart.bound === null
+          ? []
+          : [{ label: chart.bound.name, value, stroke: style('--dim'), width: 1.5, dash: [6, 4], points: { show: false } }]),
       ],
       cursor: { drag: { x: false, y: false } },
       hooks: { drawClear: [crowded(chart)], draw: [intervals(chart)] },
     };
     const positive = (v) => (chart.log && v !== null && v <= 0 ? null : v);
-    return new uPlot(options, [positions, ...chart.lines.map((line) => line.v.map(positive))], parent);
+    const columns = [...chart.lines.map((line) => line.v.map(positive)), ...(chart.bound === null ? [] : [chart.bound.v])];
+    return new uPlot(options, [chart.at, ...columns], parent);
   };
 
   // Each slice of time by itself: the darker, the more of its operations took so long. Roots, so that the few slow ones are seen.

@@ -1,10 +1,14 @@
 import type { BenchResult } from '../bench/result.ts';
-import { type BenchChart, type BenchHeat, benchPictures, type WaitBar } from './bench-charts.ts';
+import { RATIO_STYLE, ratioBars, ratioBarsHtml } from './bench-bars.ts';
+import { type BenchChart, type BenchHeat, benchPictures, type LockBar } from './bench-charts.ts';
 import { BENCH_SCRIPT } from './bench-html-script.ts';
 import { type BenchTable, benchTables, COMPARABLE, legend } from './bench-table.ts';
 import { escaped, jsonInHtml } from './html-escape.ts';
 import type { ChartLibrary } from './html-report.ts';
 import { REPORT_STYLE } from './html-style.ts';
+
+/** Groups of one figure to a reference, without a parameter to draw it against. */
+const RATIO_GROUPS = ['primitives'];
 
 const BENCH_STYLE = `
 .heats { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: .8rem 1.5rem; }
@@ -35,8 +39,12 @@ export function benchHtml(result: BenchResult, library: ChartLibrary): string {
   const sections = benchTables(result).map((table) => {
     const pictures = benchPictures(result, table.group);
     const html = `<section><h2>${escaped(table.title)}</h2>
+${table.notes.map((note) => `<p>${escaped(note)}</p>`).join('\n')}
 ${chartsHtml(pictures.charts, charts.length)}
-${waitsHtml(pictures.waits)}
+${RATIO_GROUPS.includes(table.group) ? ratioBarsHtml(ratioBars(result, table.group)) : ''}
+${lockBarsHtml("Part of the threads' time spent waiting, by class of lock", pictures.waits, 1, percent)}
+${lockBarsHtml('Locks that both threads take: acquisitions for each refault, by class', pictures.takes, mostOf(pictures.takes), times)}
+${lockBarsHtml('Of these, moves of the word from one thread to the other', pictures.moves, mostOf(pictures.takes), times, namesOf(pictures.takes))}
 ${heatsHtml(pictures.heats, heats.length)}
 ${tableHtml(table)}
 </section>`;
@@ -57,7 +65,7 @@ ${tableHtml(table)}
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${escaped(`Bench ${result.runId}`)}</title>
-<style>${library.style}${REPORT_STYLE}${BENCH_STYLE}</style>
+<style>${library.style}${REPORT_STYLE}${BENCH_STYLE}${RATIO_STYLE}</style>
 </head>
 <body>
 <header>
@@ -110,22 +118,34 @@ ${heats
   .join('\n')}
 </div>`;
 
-function waitsHtml(waits: readonly WaitBar[]): string {
-  if (waits.length === 0) return '';
-  const names = [...new Set(waits.flatMap(({ parts }) => parts.map(({ name }) => name)))];
-  const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
-  const bars = waits.map(({ title, parts }) => {
-    const spans = parts.map(
-      ({ name, share }) =>
-        `<span style="--c:${names.indexOf(name)};width:${percent(Math.min(1, share))}" title="${escaped(`${name} ${percent(share)}`)}"></span>`,
+const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
+const namesOf = (bars: readonly LockBar[]): string[] => [
+  ...new Set(bars.flatMap(({ parts }) => parts.map(({ name }) => name))),
+];
+const times = (n: number): string => n.toFixed(2);
+const sumOf = ({ parts }: LockBar): number => parts.reduce((total, { value }) => total + value, 0);
+const mostOf = (bars: readonly LockBar[]): number => Math.max(0, ...bars.map(sumOf));
+
+/** Bars side by side, each part in the colour of its class; `whole` is as long as the track. */
+function lockBarsHtml(
+  title: string,
+  bars: readonly LockBar[],
+  whole: number,
+  words: (value: number) => string,
+  names: readonly string[] = namesOf(bars),
+): string {
+  if (bars.length === 0) return '';
+  const rows = bars.map((bar) => {
+    const spans = bar.parts.map(
+      ({ name, value }) =>
+        `<span style="--c:${names.indexOf(name)};width:${percent(Math.min(1, value / whole))}" title="${escaped(`${name} ${words(value)}`)}"></span>`,
     );
-    const sum = parts.reduce((total, { share }) => total + share, 0);
-    return `<div class="wait"><span class="name">${escaped(title)}</span><span class="bar">${spans.join('')}</span><span class="r">${percent(sum)}</span></div>`;
+    return `<div class="wait"><span class="name">${escaped(bar.title)}</span><span class="bar">${spans.join('')}</span><span class="r">${words(sumOf(bar))}</span></div>`;
   });
   const key = names.map((name, i) => `<li><span style="--c:${i}"></span>${escaped(name)}</li>`);
-  return `<h3>Part of the threads' time spent waiting, by class of lock</h3>
+  return `<h3>${escaped(title)}</h3>
 <ul class="key">${key.join('')}</ul>
-${bars.join('\n')}`;
+${rows.join('\n')}`;
 }
 
 function tableHtml({ columns, rows, title }: BenchTable): string {

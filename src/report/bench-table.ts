@@ -1,11 +1,15 @@
 import { GROUP_METRICS, isMetric, METRICS, type MetricName } from '../bench/metrics.ts';
 import type { BenchCell, BenchRatio, BenchResult, FiniteEstimate } from '../bench/result.ts';
-import { type Column, short, shortNs, table } from './format.ts';
+import { groupNotes } from './bench-claims.ts';
+import { countWords, figure, interval, ratioWords, verdictWord } from './bench-figures.ts';
+import { type Column, table } from './format.ts';
 
 /** A table as every form of the report shows it. */
 export interface BenchTable {
   readonly group: string;
   readonly title: string;
+  /** What it comes to, in sentences. */
+  readonly notes: readonly string[];
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly string[])[];
 }
@@ -21,54 +25,31 @@ export const GROUP_TITLES: Readonly<Record<string, string>> = {
   observing: 'What oracles and tracing add to madvise and refault',
 };
 
-/** A figure with its unit. */
-export function figure(metric: MetricName, value: number | null): string {
-  if (value === null) return '-';
-  const { unit } = METRICS[metric];
-  if (unit === 'ns') return value < 100 ? `${value.toFixed(1)}ns` : shortNs(value);
-  if (unit === 'share') return `${(value * 100).toFixed(value < 0.1 ? 1 : 0)}%`;
-  if (unit === '/s') return `${short(value)}/s`;
-  return value < 10 ? value.toFixed(2) : short(value);
-}
-
-/** `x1.04 1.01..1.09`. */
-export const ratioWords = ({ median, lo, hi }: FiniteEstimate): string =>
-  median === null || lo === null || hi === null ? '-' : `x${digits(median)} ${digits(lo)}..${digits(hi)}`;
-
-const digits = (value: number): string => (value < 10 ? value.toFixed(value < 0.1 ? 3 : 2) : short(value));
-
-/** A difference is one only when the interval excludes 1. */
-export function verdictWord({ metric, ratio, differs }: BenchRatio): string {
-  if (differs === null) return '?';
-  if (!differs) return '=';
-  const higher = (ratio.median ?? 1) > 1;
-  const better = isMetric(metric) ? METRICS[metric].better : 'neither';
-  if (better === 'neither') return higher ? 'more' : 'less';
-  return higher === (better === 'higher') ? 'better' : 'worse';
-}
-
-const interval = (metric: MetricName, { lo, hi }: FiniteEstimate): string =>
-  lo === null || hi === null ? '-' : `${figure(metric, lo)}..${figure(metric, hi)}`;
-
 /** One table for each group that was measured, in the order of the cells. */
 export function benchTables(result: BenchResult): BenchTable[] {
   const ratios = new Map(result.ratios.map((ratio) => [`${ratio.cell} ${ratio.metric}`, ratio]));
-  return groupsOf(result).map((group) =>
-    groupTable(
+  return groupsOf(result).map((group) => ({
+    notes: groupNotes(result, group),
+    ...groupTable(
       group,
       result.cells.filter((cell) => cell.group === group),
       ratios,
     ),
-  );
+  }));
 }
 
 export const groupsOf = ({ cells }: Pick<BenchResult, 'cells'>): string[] => [
   ...new Set(cells.map(({ group }) => group)),
 ];
 
-function groupTable(group: string, cells: readonly BenchCell[], ratios: ReadonlyMap<string, BenchRatio>): BenchTable {
+function groupTable(
+  group: string,
+  cells: readonly BenchCell[],
+  ratios: ReadonlyMap<string, BenchRatio>,
+): Omit<BenchTable, 'notes'> {
   const params = [...new Set(cells.flatMap((cell) => Object.keys(cell.params)))];
   const [main, ...others] = shownMetrics(group, cells);
+  const limited = cells.some(({ limit }) => limit !== undefined);
   const right = true;
   const columns: Column[] = [
     { title: group === 'locks' ? 'lock' : group === 'primitives' ? 'operation' : 'strategy' },
@@ -78,6 +59,7 @@ function groupTable(group: string, cells: readonly BenchCell[], ratios: Readonly
     { title: `to ${referenceOf(cells, ratios)}`, right },
     { title: '' },
     ...others.map((title) => ({ title, right })),
+    ...(limited ? [{ title: 'limiting word' }, ...['taken', 'moved'].map((title) => ({ title, right }))] : []),
     { title: 'marks' },
   ];
   const rows = sortedCells(cells, params).map((cell) => {
@@ -90,11 +72,26 @@ function groupTable(group: string, cells: readonly BenchCell[], ratios: Readonly
       main === undefined || estimate === undefined ? '-' : interval(main, estimate),
       ratio === undefined ? '' : ratioWords(ratio.ratio),
       ratio === undefined ? '' : verdictWord(ratio),
-      ...others.map((name) => figure(name, cell.metrics[name]?.median ?? null)),
+      ...others.map((name) => otherFigure(name, cell)),
+      ...(limited ? limitCells(cell) : []),
       marks(cell),
     ];
   });
   return { group, title: GROUP_TITLES[group] ?? group, columns, rows };
+}
+
+const NONE = { median: null, lo: null, hi: null, n: 0 };
+
+/** Beside the main figure the others are medians; a ratio says nothing without its interval. */
+function otherFigure(name: MetricName, { metrics }: BenchCell): string {
+  const estimate = metrics[name] ?? NONE;
+  return METRICS[name].unit === 'ratio' ? ratioWords(estimate) : figure(name, estimate.median);
+}
+
+function limitCells({ limit }: BenchCell): string[] {
+  const shared = limit?.shared ?? null;
+  if (shared === null) return [limit === undefined ? '-' : 'none', '-', '-'];
+  return [shared.lock, shared.taken.median?.toFixed(2) ?? '-', countWords(shared.moved)];
 }
 
 /** Cells that are to be compared stand together: first by their parameters, then by what they measure. */
@@ -146,17 +143,18 @@ export function legend({ environment, options, rounds, seed, interrupted }: Benc
 
 /** Aligned for a terminal. */
 export function plainTables(result: BenchResult): string[] {
-  return benchTables(result).flatMap(({ title, columns, rows }) => {
+  return benchTables(result).flatMap(({ title, notes, columns, rows }) => {
     const { header, lines } = table(columns, rows);
-    return ['', title, header, ...lines];
+    return ['', title, header, ...lines, ...notes];
   });
 }
 
 /** bench.md, which is docs/benchmarks.md of a full run. */
 export function benchMarkdown(result: BenchResult): string {
-  const tables = benchTables(result).flatMap(({ title, columns, rows }) => [
+  const tables = benchTables(result).flatMap(({ title, notes, columns, rows }) => [
     `## ${title}`,
     '',
+    ...notes.flatMap((note) => [note, '']),
     ...markdownTable(columns, rows),
     '',
   ]);
@@ -169,12 +167,17 @@ export function benchMarkdown(result: BenchResult): string {
     '',
     ...legend(result).flatMap((line) => [line, '']),
     ...COMPARABLE.flatMap((line) => [line, '']),
-    'To quote a figure, quote its interval and the first two paragraphs; bench.json of the run has every round. Two runs are compared by `odptorture compare RUN_A RUN_B`, two strategies or locks of one by `odptorture compare RUN --strategy a,b`.',
-    '',
+    ...QUOTED.flatMap((line) => [line, '']),
     ...(result.notes.length === 0 ? [] : ['Left out:', '', ...result.notes.map((note) => `- ${note}`), '']),
     ...tables,
   ].join('\n');
 }
+
+/** How to go on from here. */
+const QUOTED = [
+  'To quote a figure, quote its interval and the first two paragraphs; bench.json of the run has every round. Two runs are compared by `odptorture compare RUN_A RUN_B`.',
+  'Two strategies or locks of one run are compared by `odptorture compare RUN --strategy context-count,interval-notifier`. It has a line for each figure of each cell that both have in which they differ (with `--all`, also where they do not): `x1.25 1.20..1.31` is the second to the first, made round by round, so that a machine that was slow for a while has slowed both; its interval excludes 1. `worse` judges the second by what the figure is: more time is worse, more operations are better. Of twenty figures that are compared one differs by chance alone, and the last line says how many that would be. No difference means that none was seen in so many rounds; the interval says how large one it could have missed.',
+] as const;
 
 /** What may be held against what. */
 export const COMPARABLE = [
@@ -195,19 +198,23 @@ function markdownTable(columns: readonly Column[], rows: readonly (readonly stri
 const CSV_HEAD = [
   ...['id', 'suite', 'group', 'subject', 'params', 'threads', 'oversubscribed', 'metric', 'unit'],
   ...['median', 'lo', 'hi', 'rounds', 'reference', 'ratio', 'ratio_lo', 'ratio_hi', 'differs'],
+  ...['base', 'asked', 'bound', 'holds'],
 ];
 
 /** bench.csv: a line for each figure of each cell. */
 export function benchCsv(result: BenchResult): string {
   const ratios = new Map(result.ratios.map((ratio) => [`${ratio.cell} ${ratio.metric}`, ratio]));
+  const claims = new Map((result.claims ?? []).map((claim) => [`${claim.cell} ${claim.metric}`, claim]));
   const lines = result.cells.flatMap((cell) =>
-    Object.entries(cell.metrics).map(([name, { median, lo, hi, n }]) => {
+    csvFigures(cell).map(([name, { median, lo, hi, n }]) => {
       const found = ratios.get(`${cell.id} ${name}`);
+      const claim = claims.get(`${cell.id} ${name}`);
       const params = Object.entries(cell.params).map(([key, value]) => `${key}=${value}`);
       return [
         ...[cell.id, cell.suite, cell.group, cell.subject, params.join(' '), cell.threads, cell.oversubscribed],
         ...[name, isMetric(name) ? METRICS[name].unit : '', median, lo, hi, n],
         ...[found?.reference, found?.ratio.median, found?.ratio.lo, found?.ratio.hi, found?.differs],
+        ...[claim?.base, claim?.asked, claim?.bound, claim?.holds],
       ]
         .map(csvField)
         .join(',');
@@ -215,6 +222,20 @@ export function benchCsv(result: BenchResult): string {
   );
   return `${[CSV_HEAD.join(','), ...lines].join('\n')}\n`;
 }
+
+/** Of locks one at a time: `moved:mmap_lock R` is how often that word moves for each operation. */
+const csvFigures = ({ metrics, limit }: BenchCell): [string, FiniteEstimate][] => [
+  ...Object.entries(metrics),
+  ...namedFigures('taken', limit?.shared?.lock, limit?.shared?.taken),
+  ...namedFigures('moved', limit?.shared?.lock, limit?.shared?.moved),
+  ...namedFigures('waited', limit?.waited?.lock, limit?.waited?.share),
+];
+
+const namedFigures = (
+  what: string,
+  lock: string | undefined,
+  of: FiniteEstimate | undefined,
+): [string, FiniteEstimate][] => (lock === undefined || of === undefined ? [] : [[`${what}:${lock}`, of]]);
 
 function csvField(value: string | number | boolean | null | undefined): string {
   const text = value === null || value === undefined ? '' : String(value);

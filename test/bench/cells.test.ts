@@ -30,7 +30,7 @@ const all = (values: readonly number[]): number => values.reduce((a, b) => a + b
 describe('the cells of a bench', () => {
   const options = {
     suites: SUITES,
-    strategies: ['interval-notifier', 'pinned'],
+    strategies: [{ strategy: 'interval-notifier' }, { strategy: 'pinned' }],
     threads: [1, 2],
     quick: false,
     filter: null,

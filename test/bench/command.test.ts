@@ -2,9 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { validateBench } from '../../src/bench/result.ts';
+import { type BenchResult, validateBench } from '../../src/bench/result.ts';
 import { main } from '../../src/cli/program.ts';
 import type { Terminal } from '../../src/cli/terminal-io.ts';
+import { recordedBench } from './recorded.ts';
 import { syntheticBench } from './synthetic.ts';
 
 let root: string;
@@ -110,6 +111,30 @@ describe('odptorture compare', () => {
     expect(out).toContain('interval-notifier to context-count');
     const json = JSON.parse((await run('compare', 'a.json', '-s', 'mutex,spin', '--json')).out);
     expect(json.ratios[0]).toMatchObject({ reference: expect.stringContaining('mutex'), differs: expect.any(Boolean) });
+  });
+
+  it('of context-count with interval-notifier in recorded rounds: the difference that they have, and no other', async () => {
+    const json = JSON.stringify(await recordedBench());
+    writeFileSync(join(root, 'recorded.json'), json);
+    const compare = (pair: string, ...more: string[]) => run('compare', 'recorded.json', '--strategy', pair, ...more);
+    const { code, out } = await compare('context-count,interval-notifier');
+    expect(code).toBe(0);
+    const [head, line, ...rest] = out.split('\n');
+    expect(head).toMatch(/^cell +figure +interval-notifier to context-count$/);
+    expect(line).toMatch(/^refault\/interval-notifier umems=10 +refaultNs +x1\.25 1\.2[345]\.\.1\.2[567] +worse$/);
+    expect(rest).toEqual([
+      'note: other processes used up to 57 % of the CPU time in a round',
+      'only in context-count: 1 cells, such as register/context-count umems=10',
+      '1 of 2 figures differ; about 0 would by chance alone',
+    ]);
+    // The other way round; and the figure without a difference, when all are asked for.
+    const back = (await compare('interval-notifier,context-count', '--all')).out.split('\n');
+    expect(back[1]).toMatch(/^refault\/context-count umems=10 +refaultNs +x0\.80 0\.\d\d\.\.0\.8\d +better$/);
+    expect(back[2]).toMatch(/^load\/context-count umems=10 +faultsPerSec +x1\.00 0\.9\d\.\.1\.0\d +=$/);
+    // The rounds themselves lie so far apart that only their pairs tell it.
+    const { cells } = JSON.parse(json) as BenchResult;
+    const [a, b] = cells.map(({ metrics }) => metrics.refaultNs!);
+    expect(a!.hi!).toBeGreaterThan(b!.lo!);
   });
 
   it.each([

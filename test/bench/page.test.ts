@@ -55,6 +55,16 @@ describe.skipIf(!existsSync(CHROMIUM))(`a bench's page in a browser (skipped whe
       return colours.size < 12;
     }).length`);
     expect(flat).toBe(0);
+    // Bars without a script: each as wide as it is to be, and inside of its track.
+    const bars = (await page.evaluate(`[...document.querySelectorAll('.ratio .interval, .ratio .bar')].map((bar) => {
+      const [own, track] = [bar, bar.parentElement].map((one) => one.getBoundingClientRect());
+      return { width: own.width, left: own.left - track.left, right: track.right - own.right, height: own.height };
+    })`)) as { width: number; left: number; right: number; height: number }[];
+    expect(bars.length).toBeGreaterThan(20);
+    for (const bar of bars) {
+      expect(Math.min(bar.left, bar.right)).toBeGreaterThan(-0.5);
+      expect(Math.min(bar.width, bar.height)).toBeGreaterThan(1);
+    }
     await page.evaluate('for (const one of document.querySelectorAll("details")) one.open = true;');
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
     expect(complaints).toEqual([]);

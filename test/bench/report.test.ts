@@ -1,20 +1,15 @@
 import { createContext, runInContext } from 'node:vm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compareRuns, compareSubjects, tally } from '../../src/bench/compare.ts';
+import { LOCKS } from '../../src/bench/lock-plan.ts';
 import { METRIC_NAMES, METRICS } from '../../src/bench/metrics.ts';
 import { type BenchResult, benchJsonSchema, validateBench } from '../../src/bench/result.ts';
+import { ratioBars, ratioBarsHtml } from '../../src/report/bench-bars.ts';
 import { benchPictures } from '../../src/report/bench-charts.ts';
 import { comparisonLines } from '../../src/report/bench-compare.ts';
+import { figure, verdictWord } from '../../src/report/bench-figures.ts';
 import { benchHtml } from '../../src/report/bench-html.ts';
-import {
-  benchCsv,
-  benchMarkdown,
-  benchTables,
-  figure,
-  marks,
-  plainTables,
-  verdictWord,
-} from '../../src/report/bench-table.ts';
+import { benchCsv, benchMarkdown, benchTables, marks, plainTables } from '../../src/report/bench-table.ts';
 import { syntheticBench } from './synthetic.ts';
 
 let bench: BenchResult;
@@ -66,6 +61,36 @@ describe('tables', () => {
     expect(figure('opsPerSec', null)).toBe('-');
   });
 
+  it('say of two threads which word limits them, and of both what it comes to', () => {
+    const { columns, rows, notes } = benchTables(bench).find(({ group }) => group === 'scaling')!;
+    const from = columns.findIndex(({ title }) => title === 'limiting word');
+    const row = (threads: string, mms: string): readonly string[] =>
+      rows.find((one) => one[0] === 'context-count' && one[1] === threads && one[2] === mms)!.slice(from, from + 3);
+    expect(row('1', '1')).toEqual(['-', '-', '-']);
+    expect(row('2', '1')).toEqual(['mmap_lock R', '2.00', '1.40 (1.40..1.40)']);
+    expect(row('2', '2')).toEqual(['none', '-', '-']);
+    expect(notes[1]).toMatch(
+      /^context-count: two threads in one mm x\d\.\d\d [\d.]+, limited by mmap_lock R \(taken 2\.00 times a refault, moved 1\.40 \(1\.40\.\.1\.40\) times\), and waiting for mmap_lock R 12% of the time; with an mm each x\d\.\d\d [\d.]+, not at least x1\.60, they share no lock/,
+    );
+    expect(benchTables(bench).find(({ group }) => group === 'refault')!.notes[0]).toMatch(
+      /^interval-notifier: from 10 to 10,000 umems x.*; log n grows x4\.00: at most proportional to log n\.$/,
+    );
+    for (const note of notes) {
+      expect(benchMarkdown(bench)).toContain(`\n\n${note}\n\n`);
+      expect(plainTables(bench)).toContain(note);
+    }
+  });
+
+  it('leave out of a run of before what was not measured then', () => {
+    const { claims: _, ...before } = bench;
+    const cells = bench.cells.map(({ limit: _limit, ...cell }) => cell);
+    const old = validateBench(JSON.parse(JSON.stringify({ ...before, cells })));
+    expect(benchTables(old).map(({ columns }) => columns.some(({ title }) => title === 'limiting word'))).not.toContain(
+      true,
+    );
+    expect(benchTables(old).find(({ group }) => group === 'refault')!.notes).toEqual([]);
+  });
+
   it('are in Markdown what they are on a terminal', () => {
     const text = benchMarkdown(bench);
     for (const { title, rows } of benchTables(bench)) {
@@ -90,7 +115,11 @@ describe('bench.csv', () => {
   it('has a line for each figure, and as many fields in each', () => {
     const lines = benchCsv(bench).trimEnd().split('\n');
     const head = lines[0]!.split(',');
-    expect(lines).toHaveLength(1 + bench.cells.reduce((sum, { metrics }) => sum + Object.keys(metrics).length, 0));
+    const figures = bench.cells.reduce((sum, { metrics }) => sum + Object.keys(metrics).length, 0);
+    // Beside them what limits the cells of two threads: what is waited for, and in one mm two figures of a word.
+    const strategies = new Set(bench.cells.flatMap(({ group, subject }) => (group === 'scaling' ? [subject] : [])))
+      .size;
+    expect(lines).toHaveLength(1 + figures + strategies * (2 + 2));
     for (const line of lines) expect(line.split(',')).toHaveLength(head.length);
     const one = lines.find(
       (line) => line.startsWith('locks/mutex read=90 threads=2,') && line.includes(',opsPerSec,'),
@@ -100,6 +129,21 @@ describe('bench.csv', () => {
     expect(Number(field('median'))).toBe(cell.metrics.opsPerSec!.median);
     expect(field('reference')).toBe('locks/inline-futex read=90 threads=2');
     expect(field('differs')).toBe('true');
+  });
+
+  it('has what is asked of a figure in its line, and the word that limits in lines of its own', () => {
+    const lines = benchCsv(bench).trimEnd().split('\n');
+    const head = lines[0]!.split(',');
+    const fieldsOf = (id: string, metric: string): string[] =>
+      lines
+        .find((line) => line.startsWith(`${id},`) && line.includes(`,${metric},`))!
+        .split(',')
+        .slice(head.indexOf('base'));
+    const alone = 'scaling/context-count threads=1 mms=1';
+    expect(fieldsOf('scaling/context-count threads=2 mms=2', 'speedup')).toEqual([alone, 'at least', '1.6', 'false']);
+    expect(fieldsOf('refault/context-count umems=10000', 'growth').slice(1)).toEqual(['at most', '4', 'true']);
+    expect(fieldsOf('scaling/context-count threads=2 mms=1', 'moved:mmap_lock R')).toEqual(['', '', '', '']);
+    expect(lines.filter((line) => line.includes(',taken:'))).toHaveLength(2);
   });
 });
 
@@ -193,6 +237,36 @@ describe('pictures', () => {
     expect(line!.v[0]).toBeCloseTo(cell.metrics.faultsPerSec!.median!, -4);
   });
 
+  it('show growth on a logarithmic axis, with the logarithm beside it', () => {
+    const { charts } = benchPictures(bench, 'refault');
+    expect(charts.map(({ title, at }) => [title, at])).toEqual([
+      ['Madvise of a page and its refault, thread time', [1, 3, 4]],
+      ['Time, to that with the fewest umems', [1, 3, 4]],
+    ]);
+    const [, growth] = charts;
+    expect(growth!.bound).toEqual({ name: 'log n', v: [1, 3, 4] });
+    expect(growth!.x).toEqual(['10', '1,000', '10,000']);
+    const cell = bench.cells.find(({ id }) => id === 'refault/interval-notifier umems=10000')!;
+    expect(growth!.lines[0]!.v[0]).toBe(1);
+    expect(growth!.lines[0]!.v[2]).toBeCloseTo(cell.metrics.growth!.median!, 3);
+    for (const { bound, at, x } of benchPictures(bench, 'load').charts) {
+      expect(bound).toBeNull();
+      expect(at).toEqual(x.map((_, i) => i));
+    }
+  });
+
+  it('show the locks that threads share, and none where they share none', () => {
+    const { takes, moves } = benchPictures(bench, 'scaling');
+    expect(takes.map(({ title, parts }) => [title, parts.map(({ name }) => name)])).toEqual(
+      ['interval-notifier', 'context-count'].flatMap((name) => [
+        [`${name}, threads 2, mms 1`, ['umem_rwsem R', 'mmap_lock R']],
+        [`${name}, threads 2, mms 2`, []],
+      ]),
+    );
+    expect(moves[0]!.parts.map(({ name }) => name)).toEqual(['mmap_lock R', 'umem_rwsem R']);
+    expect(benchPictures(bench, 'refault').takes).toEqual([]);
+  });
+
   it('shade from where there are more threads than cores', () => {
     const chart = benchPictures(bench, 'locks').charts[0]!;
     expect(chart.x).toEqual(['1', '2', '4']);
@@ -202,13 +276,60 @@ describe('pictures', () => {
   it('sum waits up by class of lock', () => {
     const [bar] = benchPictures(bench, 'load').waits;
     expect(bar!.parts.map(({ name }) => name)).toEqual(['mmap_lock R', 'umem_mutex W', 'range_pool W']);
-    expect(bar!.parts[0]!.share).toBeCloseTo(0.12);
+    expect(bar!.parts[0]!.value).toBeCloseTo(0.12);
     expect(benchPictures(bench, 'locks').waits).toEqual([]);
   });
 
   it('map latency over time for each lock and strategy', () => {
-    expect(benchPictures(bench, 'locks').heats).toHaveLength(7);
+    expect(benchPictures(bench, 'locks').heats).toHaveLength(LOCKS.length);
     expect(benchPictures(bench, 'load').heats[0]!.counts).toHaveLength(20);
+  });
+});
+
+describe('bars of the primitives', () => {
+  it('begin at the reference and end at the median, inside of the interval, on an axis that has all of it', () => {
+    const bars = ratioBars(bench, 'primitives')!;
+    const primitives = bench.cells.filter(({ group }) => group === 'primitives');
+    expect(bars.rows.map(({ name }) => name)).toEqual(primitives.slice(1).map(({ subject }) => subject));
+    expect(bars.reference).toMatch(/^inline-futex \(\d+ns\)$/);
+    for (const { ratio, one, median, lo, hi } of bars.rows) {
+      expect(lo).toBeGreaterThan(0);
+      expect(lo).toBeLessThanOrEqual(median);
+      expect(median).toBeLessThanOrEqual(hi);
+      expect(hi).toBeLessThan(1);
+      expect(Math.sign(median - one)).toBe(Math.sign(ratio.median! - 1));
+    }
+    // Logarithmic: twice as far in ratios is as far on the axis.
+    const place = (label: string): number => bars.ticks.find((tick) => tick.label === label)!.at;
+    expect(place('x2') - place('x1')).toBeCloseTo(place('x1') - place('x0.5'), 9);
+    const [row] = bars.rows;
+    expect(row!.median - row!.one).toBeCloseTo(Math.log2(row!.ratio.median!) * (place('x2') - place('x1')), 9);
+  });
+
+  it('have ticks at powers of ten alone where there are many of these', () => {
+    const wide = bench.ratios.map((one) =>
+      one.cell === 'primitives/mutex' ? { ...one, ratio: { median: 90, lo: 0.5, hi: 700, n: 9 } } : one,
+    );
+    const labels = ratioBars({ ...bench, ratios: wide }, 'primitives')!.ticks.map(({ label }) => label);
+    expect(labels).toEqual(['x1', 'x10', 'x100']);
+  });
+
+  it('are not there without ratios, and leave out what has none', () => {
+    expect(ratioBars({ ...bench, ratios: [] }, 'primitives')).toBeNull();
+    expect(ratioBarsHtml(null)).toBe('');
+    const odd = bench.ratios.map((one) =>
+      one.cell === 'primitives/mutex' ? { ...one, ratio: { median: null, lo: null, hi: null, n: 0 } } : one,
+    );
+    expect(ratioBars({ ...bench, ratios: odd }, 'primitives')!.rows.map(({ name }) => name)).not.toContain('mutex');
+  });
+
+  it('are on the page once, with the figures', () => {
+    const html = benchHtml(bench, { script: '', style: '' });
+    expect(html.match(/<div class="ratio" /g)).toHaveLength(ratioBars(bench, 'primitives')!.rows.length);
+    const { ratio } = bench.ratios.find(({ cell }) => cell === 'primitives/mutex')!;
+    expect(html).toContain(
+      `<span class="r">x${ratio.median!.toFixed(2)} ${ratio.lo!.toFixed(2)}..${ratio.hi!.toFixed(2)}</span>`,
+    );
   });
 });
 

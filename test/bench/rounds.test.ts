@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CrewHung } from '../../src/bench/crew.ts';
 import { othersShare, parseCpuTimes, stealShare } from '../../src/bench/environment.ts';
 import { measureRounds } from '../../src/bench/run.ts';
 import type { CellRun, CellSpec, CellTime } from '../../src/bench/run-types.ts';
@@ -86,6 +87,21 @@ describe('rounds', () => {
     expect(measured[1]!.failures).toEqual(['round 2: b lost writes']);
     expect(measured[1]!.metrics.opsPerSec).toMatchObject({ median: 2, n: 7 });
     expect(ratios[0]!.ratio.n).toBe(7);
+  });
+
+  it('do not run a cell again whose threads did not end', async () => {
+    let calls = 0;
+    const cells = [
+      spec('reference', () => speed(1)),
+      spec('b', () => {
+        if (++calls === 2) throw new CrewHung('1 of 2 threads were not done after 20 s');
+        return speed(2);
+      }),
+    ];
+    const { cells: measured } = await measureRounds(cells, OPTIONS);
+    expect(calls).toBe(2);
+    expect(measured[1]!.failures).toEqual(['round 1: 1 of 2 threads were not done after 20 s; it was not run again']);
+    expect(measured.map(({ rounds }) => rounds.length)).toEqual([8, 1]);
   });
 
   it('keep what was measured when they are interrupted, but not the cell that was cut short', async () => {

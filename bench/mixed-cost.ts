@@ -1,0 +1,165 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Estimate, median } from '../src/bench/stats.ts';
+import { findScenario, packageRoot } from '../src/cli/package-root.ts';
+import { short, table } from '../src/report/format.ts';
+import { loadScenario } from '../src/scenario/load.ts';
+import type { CellPlan } from '../src/scenario/plan.ts';
+import { nthSeed, resolveCells } from '../src/scenario/resolve.ts';
+import { durationOf, wholeOf } from './arguments.ts';
+import { madeBy, writeSection } from './doc-section.ts';
+import { orderOf, pairedRatio, ratioCells } from './level-ratios.ts';
+import { loadWords, machineWords } from './machine.ts';
+import type { MixedCell } from './mixed-cost-process.ts';
+
+export interface MixedCostOptions {
+  readonly strategies: readonly string[];
+  readonly rounds: number;
+  /** Of one cell, milliseconds. */
+  readonly durationMs: number;
+  /** CPU time that each case runs before the first round, until its threads' code is what it will be; milliseconds. */
+  readonly warmUpMs: number;
+  readonly seed: number;
+  readonly say?: (line: string) => void;
+}
+
+type Change = Pick<CellPlan, 'trace' | 'lockStat'>;
+
+/** The shipped scenario first, as what the others are held against; each of the others has one thing changed. */
+export const CASES: readonly { readonly name: string; readonly change: (plan: CellPlan) => Partial<Change> }[] = [
+  { name: 'as shipped: trace on, lock-stat off', change: () => ({}) },
+  { name: 'trace off', change: ({ trace }) => ({ trace: { ...trace, on: false } }) },
+  { name: 'lock-stat counts', change: () => ({ lockStat: 'counts' }) },
+  { name: 'lock-stat full', change: () => ({ lockStat: 'full' }) },
+];
+
+/** The plans of one round, in the order of `CASES`: the same seed, so that the same threads are delayed and the same calls fail. */
+export function mixedPlans(strategy: string, seed: number, durationMs: number): CellPlan[] {
+  const loaded = loadScenario(findScenario(packageRoot(), process.cwd(), 'mixed'));
+  const [plan] = resolveCells(loaded, { strategies: [strategy], seed, durationMs });
+  return CASES.map(({ change }) => ({ ...plan!, ...change(plan!) }));
+}
+
+/** One case of one strategy, over the rounds. */
+export interface MixedRow {
+  readonly strategy: string;
+  readonly name: string;
+  /** Medians of operations, and their ratios to the first case of the same round. */
+  readonly perSecond: number;
+  readonly perSecondRatio: Estimate;
+  readonly perCpuSecond: number;
+  readonly perCpuSecondRatio: Estimate;
+}
+
+/** What tracing and lock statistics cost in the shipped scenario `mixed`. */
+export async function mixedCost(options: MixedCostOptions): Promise<MixedRow[]> {
+  const rows: MixedRow[] = [];
+  for (const strategy of options.strategies) rows.push(...mixedRows(strategy, await mixedRounds(strategy, options)));
+  return rows;
+}
+
+/** Cells by round, then by case. */
+export type MixedRounds = readonly (readonly MixedCell[])[];
+
+/** Each case in a process of its own, all of them in turn in every round. */
+async function mixedRounds(strategy: string, options: MixedCostOptions): Promise<MixedRounds> {
+  const { rounds, durationMs, warmUpMs, seed, say = () => {} } = options;
+  const hosts = CASES.map(() => fork(fileURLToPath(new URL('./mixed-cost-process.js', import.meta.url))));
+  try {
+    for (const [index, { name }] of CASES.entries()) {
+      let spent = 0;
+      for (let n = 0; spent < warmUpMs / 1000; n++)
+        spent += (await ask(hosts[index]!, mixedPlans(strategy, nthSeed(seed, n), durationMs)[index]!)).cpuSeconds;
+      say(`${strategy}: ${name}: warmed up`);
+    }
+    const all: MixedCell[][] = [];
+    for (let round = 0; round < rounds; round++) {
+      const plans = mixedPlans(strategy, nthSeed(seed, round), durationMs);
+      const cells: MixedCell[] = [];
+      for (const index of orderOf(round, CASES.length)) cells[index] = await ask(hosts[index]!, plans[index]!);
+      all.push(cells);
+      say(`${strategy}: round ${round + 1} of ${rounds}`);
+    }
+    return all;
+  } finally {
+    for (const host of hosts) if (host.connected) host.disconnect();
+  }
+}
+
+/** Beside its time, what a cell may take to start and end. */
+const SLACK_MS = 120_000;
+
+async function ask(host: ChildProcess, plan: CellPlan): Promise<MixedCell> {
+  const bound = AbortSignal.timeout(plan.durationMs + SLACK_MS);
+  const ended = new AbortController();
+  const onExit = (code: number | null): void => ended.abort(new Error(`a process ended with code ${code}`));
+  host.once('exit', onExit);
+  try {
+    const answer = once(host, 'message', { signal: AbortSignal.any([bound, ended.signal]) });
+    host.send(plan);
+    const [cell] = (await answer) as [MixedCell];
+    // Its threads are new ones now, which have compiled nothing.
+    if (cell.fault !== null) throw new Error(`${plan.strategy}: ${cell.fault}`);
+    return cell;
+  } finally {
+    host.off('exit', onExit);
+  }
+}
+
+export function mixedRows(strategy: string, rounds: MixedRounds): MixedRow[] {
+  const perSecond = (index: number): number[] =>
+    rounds.map((cells) => cells[index]!.operations / cells[index]!.seconds);
+  const perCpu = (index: number): number[] =>
+    rounds.map((cells) => cells[index]!.operations / cells[index]!.cpuSeconds);
+  return CASES.map(({ name }, index) => ({
+    strategy,
+    name,
+    perSecond: median(perSecond(index)),
+    perSecondRatio: pairedRatio(perSecond(index), perSecond(0)),
+    perCpuSecond: median(perCpu(index)),
+    perCpuSecondRatio: pairedRatio(perCpu(index), perCpu(0)),
+  }));
+}
+
+/** Rows as aligned columns. */
+export function mixedTable(rows: readonly MixedRow[]): string {
+  const { header, lines } = table(
+    [
+      ...['strategy', 'mixed'].map((title) => ({ title })),
+      ...['ops/s', 'x shipped', '95 %', 'ops/CPU s', 'x shipped', '95 %'].map((title) => ({ title, right: true })),
+    ],
+    rows.map(({ strategy, name, perSecond, perSecondRatio, perCpuSecond, perCpuSecondRatio }) => [
+      ...[strategy, name],
+      ...[short(perSecond), ...ratioCells(perSecondRatio)],
+      ...[short(perCpuSecond), ...ratioCells(perCpuSecondRatio)],
+    ]),
+  );
+  return [header, ...lines].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '60' },
+      duration: { type: 'string', default: '1s' },
+      'warm-up': { type: 'string', default: '40s' },
+      strategy: { type: 'string', default: 'interval-notifier,context-count' },
+      seed: { type: 'string', default: '1' },
+      out: { type: 'string' },
+    },
+  });
+  const where = `${machineWords()}, ${loadWords()}`;
+  const rounds = wholeOf('--rounds', values.rounds);
+  const rows = await mixedCost({
+    strategies: values.strategy.split(','),
+    rounds,
+    durationMs: durationOf('--duration', values.duration),
+    warmUpMs: durationOf('--warm-up', values['warm-up']),
+    seed: wholeOf('--seed', values.seed),
+    say: (line) => console.error(line),
+  });
+  const how = `${where}; ${rounds} rounds with cells of ${values.duration}, after ${values['warm-up']} of CPU time of each that do not count.`;
+  writeSection(values.out, 'mixed-cost', madeBy('mixed-cost', how, mixedTable(rows)));
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { CASES, type MixedRounds, mixedCost, mixedPlans, mixedRows, mixedTable } from '../../bench/mixed-cost.ts';
+import type { MixedCell } from '../../bench/mixed-cost-process.ts';
+import { MIN_ROUNDS } from '../../src/bench/stats.ts';
+
+describe('the cases of what tracing and lock statistics cost', () => {
+  it('are the shipped scenario, and that with one thing changed', () => {
+    const [shipped, ...others] = mixedPlans('interval-notifier', 7, 1234);
+    expect(shipped).toMatchObject({ scenario: 'mixed', seed: 7, durationMs: 1234, trace: { on: true } });
+    expect(shipped!.lockStat).toBeUndefined();
+    const { trace, lockStat: _, ...rest } = shipped!;
+    for (const { trace: _trace, lockStat: _lockStat, ...other } of others) expect(other).toEqual(rest);
+    expect(others.map((plan) => [plan.trace, plan.lockStat])).toEqual([
+      [{ ...trace, on: false }, undefined],
+      [trace, 'counts'],
+      [trace, 'full'],
+    ]);
+  });
+
+  it('are told round by round, by the clock and by CPU time', () => {
+    // A machine that is ever slower, on which the second case does twice as much, at three times the CPU time for each.
+    const cell = (operations: number, seconds: number, cpuSeconds: number): MixedCell => ({
+      operations,
+      seconds,
+      cpuSeconds,
+      fault: null,
+    });
+    const rounds: MixedRounds = Array.from({ length: MIN_ROUNDS + 1 }, (_, n) => [
+      cell(1000, n + 1, 1),
+      cell(4000, 2 * (n + 1), 12),
+      cell(1000, n + 1, 1),
+      cell(500, n + 1, 2),
+    ]);
+    const rows = mixedRows('a', rounds);
+    const one = (value: number) => ({ median: value, lo: value, hi: value, n: MIN_ROUNDS + 1 });
+    expect(rows.map(({ perSecondRatio }) => perSecondRatio)).toEqual([1, 2, 1, 0.5].map(one));
+    expect(rows.map(({ perCpuSecondRatio }) => perCpuSecondRatio.median)).toEqual([1, 1 / 3, 1, 0.25]);
+    expect(rows.map(({ perSecond }) => perSecond)).toEqual([250, 500, 250, 125]);
+    const lines = mixedTable(rows).split('\n');
+    expect(lines[0]).toMatch(/^strategy +mixed +ops\/s +x shipped +95 % +ops\/CPU s +x shipped +95 %$/);
+    expect(lines[2]).toMatch(/^a +trace off +500 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
+  });
+
+  it('run on real threads, each in a process of its own', async () => {
+    const said: string[] = [];
+    const rows = await mixedCost({
+      strategies: ['context-count'],
+      rounds: 1,
+      durationMs: 150,
+      warmUpMs: 1,
+      seed: 3,
+      say: (line) => said.push(line),
+    });
+    expect(said).toHaveLength(CASES.length + 1);
+    expect(rows.map(({ name }) => name)).toEqual(CASES.map(({ name }) => name));
+    for (const { perSecond, perCpuSecond } of rows) {
+      expect(perSecond).toBeGreaterThan(0);
+      expect(perCpuSecond).toBeGreaterThan(0);
+    }
+  });
+});
