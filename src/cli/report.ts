@@ -138,7 +138,7 @@ function latestRun(root: string): string {
 }
 
 /** The page of a GitHub job. Not being able to write it is no reason to fail. */
-function stepSummary(model: ReportModel, terminal: Terminal): void {
+export function stepSummary(model: ReportModel, terminal: Terminal): void {
   const file = terminal.env.GITHUB_STEP_SUMMARY ?? '';
   if (file === '') return;
   try {

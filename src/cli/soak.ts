@@ -4,7 +4,7 @@ import { createDumpKeeper } from '../results/arena-dump.ts';
 import { readSoakCheckpoint } from '../results/checkpoint.ts';
 import { type FolderLock, lockFolder } from '../results/lock-file.ts';
 import { SOAK_FILES, type SoakCheckpoint, type SoakSummary } from '../results/soak-types.ts';
-import { EXIT, OdpError } from '../scenario/errors.ts';
+import { EXIT, OdpError, systemReason } from '../scenario/errors.ts';
 import type { CellPlan } from '../scenario/plan.ts';
 import type { Resolved } from '../soak/entries.ts';
 import { type Journal, openJournal } from '../soak/journal.ts';
@@ -13,6 +13,7 @@ import { createRotations } from '../soak/rotation.ts';
 import { createSoak, type Soak } from '../soak/soak.ts';
 import { nextOccurrence } from '../soak/until.ts';
 import { commitOf, packageRoot, packageVersion } from './package-root.ts';
+import { readReport, stepSummary, writeReport } from './report.ts';
 import { environmentOf } from './run-environment.ts';
 import { exitCodeOfSignal, installSignals, type Signals } from './signals.ts';
 import { copyInputs, newDir, runRecord, writeFigures, writeSnapshot } from './soak-folder.ts';
@@ -77,9 +78,23 @@ export async function soakCommand(
     const environment = environmentOf({ commit: commitOf(root), version: packageVersion(root) });
     const journal = openSoakJournal(dir, from, lock, flags, terminal, means);
     const signals = installSignals(terminal.err);
-    return await runSession({ prepared, flags, terminal, means, runner, environment, from, journal, signals }, notes);
+    const session = { prepared, flags, terminal, means, runner, environment, from, journal, signals };
+    return reportAtEnd(dir, terminal, await runSession(session, notes));
   } finally {
     lock.release();
+  }
+}
+
+/** The page for the morning, once all files are closed. What the soak has shown stands without it, so a failure here does not hide that. */
+function reportAtEnd(dir: string, terminal: Terminal, exitCode: number): number {
+  try {
+    const model = readReport(dir, terminal.cwd);
+    writeReport(model, dir);
+    stepSummary(model, terminal);
+    return exitCode;
+  } catch (error) {
+    terminal.err(error instanceof OdpError ? error.message : `odptorture: no report: ${systemReason(error)}`);
+    return exitCode === EXIT.ok ? EXIT.io : exitCode;
   }
 }
 

@@ -100,7 +100,11 @@ const SERIES = {
   rates: 'MAP(VARCHAR, DOUBLE)',
   exposures: 'BIGINT',
   violations: 'BIGINT',
-  latency: { fault: { p50: 'DOUBLE', p99: 'DOUBLE' }, section: { p50: 'DOUBLE', p99: 'DOUBLE' } },
+  exposureCounts: 'MAP(VARCHAR, BIGINT)',
+  violationCounts: 'MAP(VARCHAR, BIGINT)',
+  latency: Object.fromEntries(
+    ['fault', 'section', 'register', 'deregister', 'lockWait'].map((name) => [name, { p50: 'DOUBLE', p99: 'DOUBLE' }]),
+  ),
   rssMb: 'DOUBLE',
   heapMb: 'DOUBLE',
   eventLoopMaxMs: 'DOUBLE',

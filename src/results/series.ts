@@ -166,15 +166,21 @@ function mergeOld(points: readonly SeriesPoint[], width: number, barrier: number
   return merged;
 }
 
+type Latency = NonNullable<SeriesPoint['latency']>;
+type Quantiles = Latency['fault'];
+
 /** Rates are averages over time, sums are the later ones, a quantile's tail, memory and stalls the worst. */
 function mergeTwo(from: number, a: SeriesPoint, b: SeriesPoint): SeriesPoint {
   const spanA = a.t - from;
   const spanB = b.t - a.t;
   const average = (x: number, y: number): number => rounded((x * spanA + y * spanB) / (spanA + spanB));
-  const quantiles = (x: { p50: number; p99: number }, y: { p50: number; p99: number }) => ({
-    p50: average(x.p50, y.p50),
-    p99: Math.max(x.p99, y.p99),
-  });
+  const quantiles = (x: Quantiles, y: Quantiles | undefined): Quantiles =>
+    y === undefined ? x : { p50: average(x.p50, y.p50), p99: Math.max(x.p99, y.p99) };
+  const latencies = (x: Latency, y: Latency): Latency => {
+    const both = { ...y };
+    for (const name of Object.keys(x) as (keyof Latency)[]) both[name] = quantiles(x[name]!, y[name]);
+    return both;
+  };
   return {
     ...b,
     rates: Object.fromEntries(
@@ -183,13 +189,7 @@ function mergeTwo(from: number, a: SeriesPoint, b: SeriesPoint): SeriesPoint {
         average(a.rates[name] ?? 0, b.rates[name] ?? 0),
       ]),
     ),
-    latency:
-      a.latency === null || b.latency === null
-        ? (a.latency ?? b.latency)
-        : {
-            fault: quantiles(a.latency.fault, b.latency.fault),
-            section: quantiles(a.latency.section, b.latency.section),
-          },
+    latency: a.latency === null || b.latency === null ? (a.latency ?? b.latency) : latencies(a.latency, b.latency),
     rssMb: Math.max(a.rssMb, b.rssMb),
     heapMb: Math.max(a.heapMb, b.heapMb),
     eventLoopMaxMs: Math.max(a.eventLoopMaxMs, b.eventLoopMaxMs),

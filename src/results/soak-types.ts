@@ -230,9 +230,17 @@ export const seriesPointSchema = z.strictObject({
     description: 'Per second since the last point: faults, sections, registrations, deregistrations, operations.',
   }),
   exposures: whole.meta({ description: 'All kinds, summed over the soak.' }),
+  exposureCounts: counts.optional().meta({ description: 'The same by kind.' }),
   violations: whole.meta({ description: 'Summed over the soak, canaries included.' }),
+  violationCounts: counts.optional().meta({ description: 'By oracle, without those of canaries.' }),
   latency: z
-    .strictObject({ fault: quantiles, section: quantiles })
+    .strictObject({
+      fault: quantiles,
+      section: quantiles,
+      register: quantiles.optional(),
+      deregister: quantiles.optional(),
+      lockWait: quantiles.optional(),
+    })
     .nullable()
     .meta({ description: 'Nanoseconds, since the start of the cell; null: not known.' }),
   rssMb: z.number(),

@@ -37,6 +37,8 @@ function heartbeat(s: State, { slot }: Running, progress: CellProgress): void {
 function addPoint(s: State, running: Running, progress: CellProgress): void {
   const { journal, clock } = s.parts;
   const { totals } = s;
+  // What canaries show is no news.
+  const [exposures, violations] = running.slot.entry.canary ? [{}, {}] : [progress.exposures, progress.violations];
   const now = clock.mono();
   journal.series.add({
     t: Math.round(s.elapsed()),
@@ -44,8 +46,10 @@ function addPoint(s: State, running: Running, progress: CellProgress): void {
     scenario: running.plan.scenario,
     strategy: running.plan.strategy,
     rates: ratesOf(progress.operations, running.pointed?.operations ?? {}, now - running.pointAt),
-    exposures: sumOf(totals.exposures) + (running.slot.entry.canary ? 0 : sumOf(progress.exposures)),
+    exposures: sumOf(totals.exposures) + sumOf(exposures),
+    exposureCounts: together(totals.exposures, exposures),
     violations: sumOf(totals.violations) + totals.canary.violations + sumOf(progress.violations),
+    violationCounts: together(totals.violations, violations),
     latency: latencyOf(progress),
     ...s.meter.read(),
     eventLoopMaxMs: s.meter.takeEventLoopMax(),
@@ -81,8 +85,18 @@ function ratesOf(
 }
 
 function latencyOf({ latencyNs }: CellProgress): SeriesPoint['latency'] {
-  const quantiles = ({ p50, p99 }: { p50: number; p99: number }): { p50: number; p99: number } => ({ p50, p99 });
-  return latencyNs === undefined ? null : { fault: quantiles(latencyNs.fault), section: quantiles(latencyNs.section) };
+  if (latencyNs === undefined) return null;
+  const figures = Object.entries(latencyNs).map(([name, { p50, p99 }]) => [name, { p50, p99 }]);
+  return Object.fromEntries(figures) as SeriesPoint['latency'];
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+/** The sums of the cells that have ended, with what the running one has so far. */
+function together(ended: Counts, running: Counts): Record<string, number> {
+  const sum = { ...ended };
+  for (const [name, n] of Object.entries(running)) if (n > 0) sum[name] = (sum[name] ?? 0) + n;
+  return sum;
 }
 
 /** A finished cell as its last progress. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { summarizeSoak } from '../../src/cli/soak-summary.ts';
@@ -54,6 +54,33 @@ describe('how a soak ends', () => {
     expect(violations).toBe(sumOf(summary.totals.violations) + summary.totals.canary.violations);
     expect(summary).toMatchObject({ verdict: 'FAILURE', exitCode: 1, reason: 'until', interrupted: false, seed: 7 });
     expect(summary.why[0]).toMatch(/^seed\/(context-count|range-stack)\/v5\.5: (counter-underflow|stale-dma)/);
+  });
+
+  it('the report lies in its folder, and in the summary of a GitHub job', async () => {
+    const steps = join(bed.cwd, 'steps.md');
+    const terminal = { ...terminalIn(bed.cwd), env: { GITHUB_STEP_SUMMARY: steps } };
+    expect(await bed.start(['--until', 'cells=6'], {}, terminal)).toBe(1);
+    const text = (name: string): string => readFileSync(join(bed.dir, name), 'utf8');
+    expect(text('report.html')).toContain('FAILURE');
+    expect(text('report.html')).not.toContain('still running');
+    expect(text('junit.xml')).toMatch(/<\/testsuites>\n$/);
+    expect(readFileSync(steps, 'utf8')).toBe(text('summary.md'));
+    // Of a session that goes on, too: it is of all of them.
+    await bed.resume(['--until', 'cells=9']);
+    expect(text('summary.md')).not.toBe(readFileSync(steps, 'utf8'));
+  });
+
+  it.each([
+    [true, 7],
+    [false, 1],
+  ])('a report that cannot be written hides nothing (clean: %s): exit code %i', async (clean, code) => {
+    await bed.start(['--until', 'cells=3'], { clean });
+    rmSync(join(bed.dir, 'report.html'));
+    mkdirSync(join(bed.dir, 'report.html', 'in the way'), { recursive: true });
+    const terminal = terminalIn(bed.cwd);
+    expect(await bed.resume(['--until', 'cells=6'], { clean }, terminal)).toBe(code);
+    expect(terminal.errors.at(-1)).toMatch(/^ODP_E_OUTPUT \S+report\.html: cannot write results: \w+$/);
+    expect(summaryOf(bed.dir).totals.cells).toBe(6);
   });
 
   it('summary.json follows from the checkpoint alone', async () => {

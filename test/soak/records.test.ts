@@ -57,6 +57,9 @@ async function expectFits(name: string, records: readonly object[]): Promise<voi
   }
 }
 
+const positive = (counts: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(counts).filter(([, n]) => n > 0));
+
 describe('records of a soak on real threads', () => {
   it('are what their schemas say', async () => {
     // Each line was parsed by the strict schema when it was read.
@@ -68,6 +71,9 @@ describe('records of a soak on real threads', () => {
       .map((line): SeriesPoint => seriesPointSchema.parse(JSON.parse(line)));
     await expectFits('series', points);
     expect(points.some(({ rates, latency }) => rates.faults! > 0 && latency!.fault.p99 > 0)).toBe(true);
+    const { exposures, violations } = checkpointOf(dir).totals;
+    expect(points.at(-1)).toMatchObject({ exposureCounts: positive(exposures), violationCounts: violations });
+    expect(Object.keys(points.at(-1)!.latency!)).toEqual(expect.arrayContaining(['register', 'deregister', 'section']));
     await expectFits('cells', [JSON.parse(readFileSync(join(dir, 'cells.ndjson'), 'utf8').split('\n')[0]!) as object]);
   });
 
