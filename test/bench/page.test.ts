@@ -1,20 +1,15 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chartLibrary } from '../../src/cli/report.ts';
 import { benchHtml } from '../../src/report/bench-html.ts';
+import { CHROMIUM, HAS_CHROMIUM, launchChromium, openPage } from '../browser/opened-page.ts';
 import { syntheticBench } from './synthetic.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-];
-
-describe.skipIf(!existsSync(CHROMIUM))(`a bench's page in a browser (skipped where there is no ${CHROMIUM})`, () => {
+describe.skipIf(!HAS_CHROMIUM)(`a bench's page in a browser (skipped where there is no ${CHROMIUM})`, () => {
   let root: string;
   let url: string;
   let browser: Browser;
@@ -23,7 +18,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`a bench's page in a browser (skipped whe
     const file = join(root, 'report.html');
     writeFileSync(file, benchHtml(await syntheticBench(), chartLibrary()));
     url = pathToFileURL(file).href;
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: 45_000 });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();
@@ -34,19 +29,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`a bench's page in a browser (skipped whe
     ['light', 1280],
     ['dark', 390],
   ] as const)('is drawn in %s at %i pixels, without a request, an error or a scroll bar below it', async (colorScheme, width) => {
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
-    const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
-    const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(`console ${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
-    page.on('request', (request) => {
-      if (request.url() !== url && !request.url().startsWith('data:')) complaints.push(`request: ${request.url()}`);
-    });
-    await page.goto(url);
-    await page.waitForFunction(
-      'document.querySelectorAll(".u-over").length === document.querySelectorAll(".chart").length',
-    );
+    const { page, complaints } = await openPage(browser, url, { viewport: { width, height: 900 }, colorScheme });
     // Every picture has more on it than its ground: some pixels that differ from the first.
     const flat = await page.evaluate(`[...document.querySelectorAll('canvas')].filter((canvas) => {
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -68,6 +51,6 @@ describe.skipIf(!existsSync(CHROMIUM))(`a bench's page in a browser (skipped whe
     await page.evaluate('for (const one of document.querySelectorAll("details")) one.open = true;');
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
     expect(complaints).toEqual([]);
-    await context.close();
+    await page.context().close();
   });
 });

@@ -1,17 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readReport, writeReport } from '../../src/cli/report.ts';
 import { writeSoak } from '../report/soak-fixture.ts';
+import { CHROMIUM, HAS_CHROMIUM, launchChromium, type OpenedPage, openPage } from './opened-page.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-];
 const WIDE = 1280;
 const PHONE = 390;
 const SCHEMES = [
@@ -20,14 +16,8 @@ const SCHEMES = [
 ] as const;
 const POLL = { timeout: 20_000 };
 
-interface Opened {
-  readonly page: Page;
-  /** What the page did that it should not. */
-  readonly complaints: string[];
-}
-
 // `ODPTORTURE_SCREENSHOTS=dir` keeps pictures of the whole page, for people.
-describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser (skipped where there is no ${CHROMIUM})`, () => {
+describe.skipIf(!HAS_CHROMIUM)(`the page in a browser (skipped where there is no ${CHROMIUM})`, () => {
   let root: string;
   let url: string;
   let browser: Browser;
@@ -35,30 +25,14 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser (skipped where the
     root = mkdtempSync(join(tmpdir(), 'odptorture-page-'));
     writeSoak({ dir: root, minutes: 10, signatures: 5, surprise: true });
     url = pathToFileURL(writeReport(readReport(root, root), root)).href;
-    // A profile of its own, which goes with it.
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: 45_000 });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();
     rmSync(root, { recursive: true, force: true });
   });
 
-  async function open(width: number): Promise<Opened> {
-    const context = await browser.newContext({ viewport: { width, height: 900 } });
-    const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
-    const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(`console ${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
-    page.on('request', (request) => {
-      if (request.url() !== url && !request.url().startsWith('data:')) complaints.push(`request: ${request.url()}`);
-    });
-    await page.goto(url);
-    await page.waitForFunction(
-      'document.querySelectorAll(".u-over").length === document.querySelectorAll(".chart").length',
-    );
-    return { page, complaints };
-  }
+  const open = (width: number): Promise<OpenedPage> => openPage(browser, url, { viewport: { width, height: 900 } });
 
   async function picture(page: Page, name: string): Promise<void> {
     const keep = process.env.ODPTORTURE_SCREENSHOTS ?? '';
