@@ -24,10 +24,27 @@ function setClock(hours: number): void {
   renameSync(`${file}.new`, file);
 }
 
+/** Sets the clock once cell `n` runs: it has a point in the series then. */
+const inCell =
+  (n: number, hours: number) =>
+  (child: ChildProcessWithoutNullStreams): void => {
+    const timer = setInterval(() => {
+      if (!readSeries(folder.soak).some(({ cell }) => cell === n)) return;
+      clearInterval(timer);
+      setClock(hours);
+    }, 50);
+    child.once('close', () => clearInterval(timer));
+  };
+
 /** A soak whose clock is set to `hours[n]` when n cells have ended; those that are not named leave it as it is. */
-function soakWith(hours: Readonly<Record<number, number>>, args: readonly string[]): Promise<Finished> {
+function soakWith(
+  hours: Readonly<Record<number, number>>,
+  args: readonly string[],
+  during: (child: ChildProcessWithoutNullStreams) => void = () => {},
+): Promise<Finished> {
   setClock(hours[0] ?? 0);
   const onCells = (child: ChildProcessWithoutNullStreams): void => {
+    during(child);
     // With -v there is a line for each cell, behind one for the start.
     let cells = -1;
     child.stdout.on('data', (data: Buffer) => {
@@ -97,7 +114,7 @@ describe('a wall clock that is set while cells run', () => {
 
   it('--stop-at ends the cell that runs', async () => {
     const stopAt = new Date(Date.now() + 3 * HOUR_MS).toISOString().slice(11, 16);
-    const run = await soakWith({ 1: 5 }, begin(folder, '--cell', '10m', '--stop-at', stopAt));
+    const run = await soakWith({}, begin(folder, '--cell', '10m', '--stop-at', stopAt), inCell(1, 5));
     expect(ENDED, run.stderr).toContain(run.code);
     expect(summaryOf(folder.soak)).toMatchObject({ reason: 'stop-at', totals: { cells: 2, interrupted: 1 } });
     reconcileReal(folder.soak);
