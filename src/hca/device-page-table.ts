@@ -12,7 +12,7 @@ import * as deviceModule from './device.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
-const { add, exchange, load, notify, or, store, wait } = atomicsModule;
+const { add, exchange, load, notify, or, store, storeRelease, wait } = atomicsModule;
 const { spinLimit } = spinLockModule;
 const { dataRace, dataRaceStore } = dataRaceModule;
 const { clearWait, publishWait, WAIT } = taskModule;
@@ -55,7 +55,7 @@ export function deviceMap(actor: Actor, hca: Hca, index: number, page: number, e
   if ((entry & ENTRY_PINNED) === 0 && (old & ENTRY_VALID) === 0) {
     add(actor, reachAddr(hca, mem[key + MKEY.mm], mem[key + MKEY.start] + page), 1);
   }
-  store(actor, entryAddr(hca, index, page), entry);
+  storeRelease(actor, entryAddr(hca, index, page), entry);
 }
 
 /**

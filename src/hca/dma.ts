@@ -18,7 +18,7 @@ import * as devicePageTableModule from './device-page-table.ts';
 const { at } = addressModule;
 const { frameGeneration, stampLoad, stampStore } = frameModule;
 const { OUTCOME } = outcomeModule;
-const { load, rawLoad } = atomicsModule;
+const { load, loadAfterAtomic, rawLoadAfterAtomic } = atomicsModule;
 const { count } = actorModule;
 const { COUNTER, PIPE_BUCKETS } = countersModule;
 const { point } = pointModule;
@@ -71,7 +71,7 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
   const mkey = mkeyAddr(hca, index);
   const qp = qpAddr(hca, actor.tid);
   accessBegin(actor, qp, index);
-  if (load(actor, at(mkey, MKEY.key)) !== key) {
+  if (loadAfterAtomic(actor, at(mkey, MKEY.key)) !== key) {
     accessEnd(actor, qp);
     return OUTCOME.einval;
   }
@@ -82,9 +82,9 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
     return OUTCOME.efault;
   }
   const pfn = entryFrame(entry);
-  // Atomic, though not steps: they must lie between the two loads of the entry on every machine.
-  to.expectedIdentity = rawLoad(mem, identityAddr(hca, index, page));
-  const identityFor = rawLoad(mem, identityEntryAddr(hca, index, page));
+  // No steps, but they must lie between the two loads of the entry on every machine.
+  to.expectedIdentity = rawLoadAfterAtomic(mem, identityAddr(hca, index, page));
+  const identityFor = rawLoadAfterAtomic(mem, identityEntryAddr(hca, index, page));
   // The identity belongs to this entry only if the entry is still the same one; -1 says that it is not known.
   if (load(actor, word) !== entry) to.expectedIdentity = -1;
   to.identityTorn = ((identityFor ^ entry) & ENTRY_PAGE) !== 0;

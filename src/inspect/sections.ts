@@ -1,4 +1,4 @@
-import { MM_TASK, mmTaskAddr, SECTION, SECTION_EVENT, sectionAddr } from '../mm/section.ts';
+import { MM_TASK, mmTaskAddr, SECTION, SECTION_EVENT, sectionAddr, sectionDepth } from '../mm/section.ts';
 import { fittedTable } from './lines.ts';
 import { beforeImage, type PostMortem } from './post-mortem.ts';
 
@@ -27,7 +27,7 @@ export function inspectSections({ world, dump, threadName }: PostMortem): Sectio
   const { mem, f64 } = world;
   const out: SectionView[] = [];
   for (let tid = 0; tid < world.threads; tid++)
-    for (let level = 0; level < mem[mmTaskAddr(world.mm, tid) + MM_TASK.depth]!; level++) {
+    for (let level = 0; level < sectionDepth(mem[mmTaskAddr(world.mm, tid) + MM_TASK.stack]!); level++) {
       const s = sectionAddr(world.mm, tid, level);
       const own = s + SECTION.$words;
       const mask = mem[s + SECTION.startedMask]!;

@@ -19,7 +19,7 @@ import * as pointsModule from '../trace/points.ts';
 const { at, NULL_PFN } = addressModule;
 const { slabAlloc, slabFree, slabInit, slabInUse } = slabModule;
 const { defineStruct } = structModule;
-const { add, compareExchange, load, rawLoad, rawStore, readOnce, store } = atomicsModule;
+const { add, compareExchange, load, loadAfterAtomic, rawLoad, rawStore, readOnce, store, storeRelease } = atomicsModule;
 const { dataRace, dataRaceStore } = dataRaceModule;
 const { LOCK_CLASS } = lockClassModule;
 const { MUTEX, mutexInit } = mutexModule;
@@ -161,13 +161,13 @@ export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
  *    round it could read poison and still find its own generation: corruption without the use after free that caused it.
  * 2. Both come before the frame can be allocated again, or its next owner's entries could record the old generation, and be
  *    taken for stale when it rises under them.
- * The atomic store keeps the poison behind the generation also where plain stores may overtake each other.
+ * The release keeps the poison behind the generation also where stores may overtake each other.
  */
 function freeFrame(actor: Actor, frames: FramePool, pfn: Pfn, f: Addr): void {
   const { mem } = actor;
   const identity = mem[f + IDENTITY];
   const generation = add(actor, at(f, GENERATION), 1) + 1;
-  store(actor, at(f, IDENTITY), POISON);
+  storeRelease(actor, at(f, IDENTITY), POISON);
   point(actor, FREED, pfn, generation, identity);
   slabFree(mem, frames.slab, actor.tid, pfn, frames.depotLock);
 }
@@ -179,8 +179,8 @@ export const frameGeneration = (actor: Actor, frames: FramePool, pfn: Pfn): numb
 /** Reads the payload: the identity found, or POISON when the frame is free or the guard does not fit (a torn or foreign write). */
 export function stampLoad(actor: Actor, frames: FramePool, pfn: Pfn): number {
   const f = frameAddr(frames, pfn);
-  // Atomic, so that what the caller loads next (the generation) is not older than the payload.
-  const identity = load(actor, at(f, IDENTITY));
+  // Before what the caller loads next by `load`: a generation that is not older than the payload.
+  const identity = loadAfterAtomic(actor, at(f, IDENTITY));
   return dataRace(actor.mem, at(f, GUARD)) === ~identity ? identity : POISON;
 }
 

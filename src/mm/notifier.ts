@@ -29,7 +29,7 @@ export {
 } from './section.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { load, store } = atomicsModule;
+const { loadAfterAtomic, load, readOnce, store } = atomicsModule;
 const { dataRace } = dataRaceModule;
 const { lockMapAcquire, lockMapRelease, PSEUDO } = lockDepModule;
 const { srcuReadLock, srcuReadUnlock, synchronizeSrcu } = srcuModule;
@@ -42,7 +42,8 @@ const { point } = pointModule;
 const { POINT } = pointsModule;
 const { MAX_SUBSCRIPTIONS, MM } = mmModule;
 const { OUTCOME } = outcomeModule;
-const { currentSection, MM_TASK, mmTaskAddr, othersOverlap, popSection, pushSection, SECTION } = sectionModule;
+const { currentSection, MM_TASK, mmTaskAddr, othersOverlap, popSection, pushSection, SECTION, sectionDepth } =
+  sectionModule;
 
 /**
  * mmu_notifier and its ops. A JS object with functions cannot be shared, so each thread has its own set, the same subscription
@@ -79,7 +80,7 @@ const STARTED_MASK = SECTION.startedMask;
 const COOKIE = SECTION.cookie;
 const START = SECTION.start;
 const LAST = SECTION.last;
-const DEPTH = MM_TASK.depth;
+const STACK = MM_TASK.stack;
 const SUBSCRIBED = MM.subscribed;
 const OK = OUTCOME.ok;
 const START_OK = NOTIFIER_CALL.startOk;
@@ -184,7 +185,7 @@ export function invalidateRangeStart(
 ): Outcome {
   const { mem } = actor;
   const section = pushSection(actor, mm, start, last, event);
-  if (mem[mmTaskAddr(mm.world, actor.tid) + DEPTH] > 1) count(actor, NESTED);
+  if (sectionDepth(mem[mmTaskAddr(mm.world, actor.tid) + STACK]) > 1) count(actor, NESTED);
   if (othersOverlap(actor, mm, start, last)) count(actor, OVERLAPPING);
   point(actor, STARTING, start, last, mem[section + COOKIE]);
   actor.f64[(section + STARTED_AT) >>> 1] = actor.mode !== 0 ? actor.f64[lastTime(actor)] : 0;
@@ -223,15 +224,37 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   if (actor.f64[startedAt] !== 0) addLatency(actor, SECTION_TIME, startedAt, lastTime(actor));
 }
 
-/** mn_hlist_invalidate_range_start. */
+const NO_SRCU = -1;
+
+/**
+ * Only a subscription of the list (hlist) can go while it is called, and only for such is there SRCU: a permanent one, as the interval tree
+ * is, keeps callbacks and removals apart by itself. So in the kernel: mn_itree_invalidate is called without it.
+ */
+function enterCallbacks(actor: Actor, mm: Mm): number {
+  for (let i = 0; i < mm.subscriptions.length; i++)
+    if (mm.subscriptions[i].permanent !== true) return srcuReadLock(actor, mm.srcu);
+  return NO_SRCU;
+}
+
+function leaveCallbacks(actor: Actor, mm: Mm, idx: number): void {
+  if (idx !== NO_SRCU) srcuReadUnlock(actor, mm.srcu, idx);
+}
+
+/** The epoch of a subscription, inside of `enterCallbacks`. Unregistering moves it, then looks for readers: this look comes after the reader was counted. */
+const epochOf = (actor: Actor, mm: Mm, index: number): number =>
+  mm.subscriptions[index].permanent === true
+    ? readOnce(actor, subscribedWord(mm, index))
+    : loadAfterAtomic(actor, subscribedWord(mm, index));
+
+/** mn_itree_invalidate, mn_hlist_invalidate_range_start. */
 function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, blockable: boolean): Outcome {
   const { mem } = actor;
   const { subscriptions } = mm;
   const cookie = mem[section + COOKIE];
-  const idx = srcuReadLock(actor, mm.srcu);
+  const idx = enterCallbacks(actor, mm);
   let outcome: Outcome = OK;
   for (let i = 0; i < subscriptions.length && outcome === OK; i++) {
-    const epoch = load(actor, subscribedWord(mm, i));
+    const epoch = epochOf(actor, mm, i);
     if (!inForce(epoch)) continue;
     // As though the subscriber had refused; those that have started are ended below.
     if (!blockable && shouldFail(actor, CAP.fail_nonblock)) outcome = OUTCOME.eagain;
@@ -242,18 +265,18 @@ function callStarts(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, 
     } else actor.observer.notifierCalled(actor, i, cookie, START_EAGAIN, epoch);
   }
   if (outcome !== OK) callEnds(actor, mm, section, start, last, mem[section + STARTED_MASK]);
-  srcuReadUnlock(actor, mm.srcu, idx);
+  leaveCallbacks(actor, mm, idx);
   return outcome;
 }
 
-/** mn_hlist_invalidate_end: calls the subscribed ones of `mask`. */
+/** mn_itree_inv_end, mn_hlist_invalidate_end: calls the subscribed ones of `mask`. */
 function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, mask: number): void {
   const { subscriptions } = mm;
   const cookie = actor.mem[section + COOKIE];
-  const idx = srcuReadLock(actor, mm.srcu);
+  const idx = enterCallbacks(actor, mm);
   for (let i = 0; i < subscriptions.length; i++) {
     if ((mask & (1 << i)) === 0) continue;
-    const epoch = load(actor, subscribedWord(mm, i));
+    const epoch = epochOf(actor, mm, i);
     if (!inForce(epoch)) {
       // Nobody hears the end: a slot that the start may have taken for this section is not this thread's any more.
       if ((actor.mem[section + STARTED_MASK] & (1 << i)) !== 0) forgetSlot(actor);
@@ -262,5 +285,5 @@ function callEnds(actor: Actor, mm: Mm, section: Addr, start: Vpn, last: Vpn, ma
     subscriptions[i].rangeEnd(actor, section, start, last);
     actor.observer.notifierCalled(actor, i, cookie, END, epoch);
   }
-  srcuReadUnlock(actor, mm.srcu, idx);
+  leaveCallbacks(actor, mm, idx);
 }

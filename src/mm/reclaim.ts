@@ -13,7 +13,7 @@ import type { Mm, MmWorld } from './mm.ts';
 import { invalidateRangeEnd, invalidateRangeStart } from './notifier.ts';
 import { pteFrame, ptePresent, ptlOf, restorePte, unmapPte } from './page-table.ts';
 import { rmapRwsem } from './rmap-root.ts';
-import { MM_TASK, mmTaskAddr, SECTION_EVENT } from './section.ts';
+import { MM_TASK, mmTaskAddr, SECTION_EVENT, sectionDepth } from './section.ts';
 import { rmapFirst, rmapNext, VMA, vmaAddress } from './vma.ts';
 
 /** Frames that one pass looks at before it gives up. */
@@ -24,7 +24,7 @@ const TRIES = 8;
  */
 export function directReclaim(actor: Actor, world: MmWorld): void {
   const { mem, tid } = actor;
-  if (mem[mmTaskAddr(world, tid) + MM_TASK.depth] > 0) count(actor, COUNTER['exposure.reclaimInSection']);
+  if (sectionDepth(mem[mmTaskAddr(world, tid) + MM_TASK.stack]) > 0) count(actor, COUNTER['exposure.reclaimInSection']);
   const range = world.pressure?.range ?? null;
   if (range === null) shrinkSome(actor, world);
   else reclaimRange(actor, world.mms[range.mm], range.start as Vpn, range.last as Vpn);

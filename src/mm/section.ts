@@ -9,8 +9,8 @@ import type { Mm, MmWorld } from './mm.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
 const { defineStruct } = structModule;
-const { rawLoad, rawStore } = atomicsModule;
-const { dataRace } = dataRaceModule;
+const { rawLoad } = atomicsModule;
+const { dataRace, dataRaceStore } = dataRaceModule;
 
 /** How deep one thread may nest sections: an invalidation, reclaim in it, and room for two more. */
 export const MAX_SECTIONS = 4;
@@ -43,19 +43,20 @@ export const SECTION = defineStruct('section', {
 });
 
 /**
- * What each thread keeps about its own doings in all mms. Only it writes; others read `depth`, `begun` and the sections, for
- * exposures and opportunities alone: figures, on which no design decides, so these words are no steps of a controlled run.
+ * What each thread keeps about its own doings in all mms. Only it writes; others read `stack` and the sections, for exposures and
+ * opportunities alone: figures, on which no design decides, so these words are no steps of a controlled run.
  */
 export const MM_TASK = defineStruct('mm_task', {
-  /** Sections that the thread is in; section i < depth is valid. */
-  depth: { words: 1, line: true },
-  /** Sections that the thread ever started, modulo 2^32. */
-  begun: 1,
+  /** How many sections the thread is in (`sectionDepth`; section i < depth is valid), and how many it ever began: one word, see `pushSection`. */
+  stack: { words: 1, line: true },
   /** mmu_gather: frames that were unmapped and not yet released. */
   gatherCount: { words: 1, line: true },
   gather: GATHER_FRAMES,
 });
 
+const DEPTH_BITS = 3;
+const DEPTH_MASK = (1 << DEPTH_BITS) - 1;
+const STACK = MM_TASK.stack;
 const THREAD_BITS = 6;
 export const MAX_THREADS = 1 << THREAD_BITS;
 
@@ -65,37 +66,44 @@ export const mmTaskAddr = ({ mmTasks }: MmWorld, tid: number): Addr => (mmTasks.
 export const sectionAddr = ({ mmTasks }: MmWorld, tid: number, i: number): Addr =>
   (mmTasks.base + tid * mmTasks.stride + mmTasks.sections + i * mmTasks.sectionStride) as Addr;
 
+/** How many sections a `MM_TASK.stack` word says that the thread is in. */
+export const sectionDepth = (stack: number): number => stack & DEPTH_MASK;
+
 /** The innermost section of the calling thread; it must be in one. */
 export const currentSection = (actor: Actor, world: MmWorld): Addr =>
-  sectionAddr(world, actor.tid, actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.depth] - 1);
+  sectionAddr(world, actor.tid, sectionDepth(actor.mem[mmTaskAddr(world, actor.tid) + STACK]) - 1);
 
 /**
- * Pushes a section onto the thread's stack. The depth is stored atomically after the fields: who sees it sees the range. The
- * number of sections begun rises after the depth, not before: who samples it, then looks at the depths, then does something,
- * and finds both unchanged afterwards, has met no section (the other way round, one could slip between its two looks).
+ * Pushes a section onto the thread's stack. Depth and number of sections begun are one word, so that no look sees one without the other:
+ * who samples the numbers, finds no section, then does something, and finds the numbers unchanged, has met none.
+ *
+ * A plain store does. The section is nothing to anybody before its first callback, and that takes a lock or counts itself in: whoever has
+ * seen a callback's doing sees this word, which was written before that atomic operation.
  */
 export function pushSection(actor: Actor, mm: Mm, start: Vpn, last: Vpn, event: SectionEvent): Addr {
   const { mem, tid } = actor;
   const t = mmTaskAddr(mm.world, tid);
-  const depth = mem[t + MM_TASK.depth];
+  const stack = mem[t + STACK];
+  const depth = sectionDepth(stack);
   if (depth >= MAX_SECTIONS) throw new RangeError(`mm: thread ${tid} nests more than ${MAX_SECTIONS} sections`);
   const section = sectionAddr(mm.world, tid, depth);
-  const begun = (mem[t + MM_TASK.begun] + 1) | 0;
   mem[section + SECTION.mm] = mm.id;
   mem[section + SECTION.start] = start;
   mem[section + SECTION.last] = last;
   mem[section + SECTION.event] = event;
-  mem[section + SECTION.cookie] = (begun << THREAD_BITS) | tid;
+  mem[section + SECTION.cookie] = (((stack >> DEPTH_BITS) + 1) << THREAD_BITS) | tid;
   mem[section + SECTION.startedMask] = 0;
-  rawStore(mem, at(t, MM_TASK.depth), depth + 1);
-  rawStore(mem, at(t, MM_TASK.begun), begun);
+  dataRaceStore(mem, at(t, STACK), (stack + (1 << DEPTH_BITS) + 1) | 0);
   return section;
 }
 
-/** Takes the innermost section off the stack: from here on, nobody sees it. */
+/**
+ * Takes the innermost section off the stack. Plain: who sees it a little longer finds an opportunity less, or counts a section that his
+ * own doing met just after its last callback.
+ */
 export function popSection(actor: Actor, world: MmWorld): void {
-  const t = mmTaskAddr(world, actor.tid);
-  rawStore(actor.mem, at(t, MM_TASK.depth), actor.mem[t + MM_TASK.depth] - 1);
+  const word = at(mmTaskAddr(world, actor.tid), STACK);
+  dataRaceStore(actor.mem, word, actor.mem[word] - 1);
 }
 
 /**
@@ -107,7 +115,7 @@ export function sectionsOverlapping(actor: Actor, mm: Mm, start: Vpn, last: Vpn)
   const { world } = mm;
   let n = 0;
   for (let tid = 0; tid < world.threads; tid++) {
-    const depth = rawLoad(mem, at(mmTaskAddr(world, tid), MM_TASK.depth));
+    const depth = sectionDepth(rawLoad(mem, at(mmTaskAddr(world, tid), STACK)));
     for (let i = 0; i < depth; i++) if (overlaps(mem, sectionAddr(world, tid, i), mm.id, start, last)) n++;
   }
   return n;
@@ -129,7 +137,7 @@ export function othersOverlap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): bool
   const { base, stride, sections, sectionStride } = world.mmTasks;
   for (let other = 0; other < world.threads; other++) {
     const t = at(base, other * stride);
-    const depth = dataRace(mem, at(t, MM_TASK.depth));
+    const depth = sectionDepth(dataRace(mem, at(t, STACK)));
     if (depth === 0 || other === tid) continue;
     for (let i = 0; i < depth; i++)
       if (overlaps(mem, at(t, sections + i * sectionStride), mm.id, start, last)) return true;
@@ -137,12 +145,12 @@ export function othersOverlap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): bool
   return false;
 }
 
-/** Sections that were ever begun by any thread, modulo 2^32. */
+/** Sections that were ever begun by any thread, modulo 2^29. */
 export function sectionsBegun(actor: Actor, world: MmWorld): number {
   let n = 0;
   for (let tid = 0; tid < world.threads; tid++)
-    n = (n + rawLoad(actor.mem, at(mmTaskAddr(world, tid), MM_TASK.begun))) | 0;
-  return n;
+    n += rawLoad(actor.mem, at(mmTaskAddr(world, tid), STACK)) >> DEPTH_BITS;
+  return (n << DEPTH_BITS) >> DEPTH_BITS;
 }
 
 /** True while any thread is in a section of this mm. */

@@ -13,7 +13,7 @@ import * as umemModule from './umem.ts';
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { keyIndex, MKEY, mkeyAddr } = deviceModule;
 const { at, NULL_ADDR } = addressModule;
-const { add, load, notify, wait } = atomicsModule;
+const { add, load, loadAfterAtomic, notify, wait } = atomicsModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeldRaw, WAIT } = taskModule;
 const { point } = pointModule;
 const { POINT } = pointsModule;
@@ -31,7 +31,7 @@ export function takeUmem(actor: Actor, ctx: Ucontext, key: number): Addr {
   const users = at(umem, UMEM.users);
   if (ctx.faulty !== null && !ctx.faulty.useBeforeKey) return takeUncounted(actor, ctx, umem, key);
   add(actor, users, 1);
-  if (load(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key) {
+  if (loadAfterAtomic(actor, at(mkeyAddr(ctx.hca, index), MKEY.key)) === key) {
     pushHeldRaw(actor, users, HELD.srcu);
     return umem;
   }
@@ -57,7 +57,7 @@ export function putUmem(actor: Actor, umem: Addr): void {
 
 function releaseUse(actor: Actor, umem: Addr, users: Addr): void {
   // Counted down before `dying` is read, which is set before the count is read there: one of the two sees the other.
-  if (add(actor, users, -1) === 1 && load(actor, at(umem, UMEM.dying)) !== 0)
+  if (add(actor, users, -1) === 1 && loadAfterAtomic(actor, at(umem, UMEM.dying)) !== 0)
     notify(actor, users, Number.POSITIVE_INFINITY);
 }
 

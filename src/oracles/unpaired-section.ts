@@ -13,7 +13,7 @@ import * as viewModule from './view.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { subscribedWord } = notifierModule;
-const { currentSection, MM_TASK, mmTaskAddr, SECTION, sectionAddr } = sectionModule;
+const { currentSection, MM_TASK, mmTaskAddr, SECTION, sectionAddr, sectionDepth } = sectionModule;
 const { rawLoad } = atomicsModule;
 const { NOTIFIER_CALL } = observerModule;
 const { ORACLE } = namesModule;
@@ -110,7 +110,7 @@ function removeEntry(ledger: Ledger, i: number): void {
 }
 
 function isOnStack(actor: Actor, world: MmWorld, cookie: number): boolean {
-  const depth = actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.depth];
+  const depth = sectionDepth(actor.mem[mmTaskAddr(world, actor.tid) + MM_TASK.stack]);
   for (let i = 0; i < depth; i++)
     if (actor.mem[sectionAddr(world, actor.tid, i) + SECTION.cookie] === cookie) return true;
   return false;

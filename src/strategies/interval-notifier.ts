@@ -25,7 +25,7 @@ const { OUTCOME } = outcomeModule;
 const { intervalNodeInTree } = intervalTreeModule;
 const { firstOverlap, linkUmem, nextOverlap, noteOverlap, unlinkUmem, zapUmem } = invalidationModule;
 const { UMEM, umemExt, umemLast, umemMutex, umemStart } = umemModule;
-const { load, store } = atomicsModule;
+const { readOnce, writeOnce } = atomicsModule;
 const { LOCK_CLASS } = lockClassModule;
 const { mutexLock, mutexUnlock } = mutexModule;
 const { SPIN_LOCK, spinLock, spinLockInit, spinUnlock } = spinLockModule;
@@ -95,7 +95,8 @@ function invalidateEnd(actor: Actor, ctx: Ucontext): void {
   actor.observer.countChanged(actor, NULL_ADDR, active, seq);
   const thaws = active === 0 && (seq & 1) !== 0;
   if (thaws) {
-    store(actor, seqOf(ctx), nextSeq(seq));
+    // Seen by who reads it without the lock from the release of the lock on, and then he is woken.
+    writeOnce(actor, seqOf(ctx), nextSeq(seq));
     applyDeferred(actor, ctx);
   }
   spinUnlock(actor, lockOf(ctx));
@@ -110,18 +111,18 @@ function insert(actor: Actor, ctx: Ucontext, umem: Addr): void {
   const seq = mem[seqOf(ctx)];
   if (mem[ctx.ext + SUBSCRIPTIONS.activeRanges] === 0) {
     // Idle: any value that is not the current one, so that the first fault does not collide.
-    store(actor, ownSeq(umem), seq - 1);
+    writeOnce(actor, ownSeq(umem), seq - 1);
     linkUmem(actor, ctx, umem);
   } else if ((seq & 1) !== 0) {
     // Frozen: whoever walks the tree holds no lock. Born colliding, and inserted when the last section ends.
     count(actor, COUNTER['exposure.deferredInsert']);
-    store(actor, ownSeq(umem), seq);
+    writeOnce(actor, ownSeq(umem), seq);
     defer(mem, ctx, umem);
     point(actor, POINT['umem.deferred'], mem[umem + UMEM.index], umemStart(mem, umem), umemLast(mem, umem));
   } else {
     // Sections run, but none matched anything, and nobody walks the tree. Born colliding with all of them.
-    store(actor, seqOf(ctx), nextSeq(seq));
-    store(actor, ownSeq(umem), nextSeq(seq));
+    writeOnce(actor, seqOf(ctx), nextSeq(seq));
+    writeOnce(actor, ownSeq(umem), nextSeq(seq));
     linkUmem(actor, ctx, umem);
   }
   spinUnlock(actor, lockOf(ctx));
@@ -168,7 +169,7 @@ function waitReleased(actor: Actor, ctx: Ucontext, seq: number): void {
 function waitMoved(actor: Actor, ctx: Ucontext, umem: Addr, timeoutMs: number): boolean {
   // The ticket before the look: a wake-up between the look and the sleep moves it.
   const ticket = waitPrepare(actor, waitOf(ctx));
-  return load(actor, seqOf(ctx)) !== load(actor, ownSeq(umem)) || waitOn(actor, waitOf(ctx), ticket, timeoutMs);
+  return readOnce(actor, seqOf(ctx)) !== readOnce(actor, ownSeq(umem)) || waitOn(actor, waitOf(ctx), ticket, timeoutMs);
 }
 
 /**
@@ -207,7 +208,7 @@ export const intervalNotifier: Strategy = {
     spinLock(actor, lockOf(ctx));
     mem[ctx.ext + SUBSCRIPTIONS.activeRanges]++;
     let umem = firstOverlap(actor, ctx, start, last);
-    if (umem !== NULL_ADDR) store(actor, seqOf(ctx), mem[seqOf(ctx)] | 1);
+    if (umem !== NULL_ADDR) writeOnce(actor, seqOf(ctx), mem[seqOf(ctx)] | 1);
     const seq = mem[seqOf(ctx)];
     spinUnlock(actor, lockOf(ctx));
     if (!blockable && umem !== NULL_ADDR) {
@@ -218,8 +219,8 @@ export const intervalNotifier: Strategy = {
     // Odd: the tree does not change until this section ends, so the walk needs no lock.
     for (; umem !== NULL_ADDR; umem = nextOverlap(actor, umem, start, last)) {
       mutexLock(actor, umemMutex(umem));
-      // Before the zap: a fault that commits after the zap must find that its value moved.
-      store(actor, ownSeq(umem), seq);
+      // Before the zap: a fault that commits after the zap must find that its value moved. It looks under the same mutex.
+      writeOnce(actor, ownSeq(umem), seq);
       zapUmem(actor, ctx, umem, start, last);
       mutexUnlock(actor, umemMutex(umem));
     }
@@ -228,12 +229,13 @@ export const intervalNotifier: Strategy = {
   rangeEnd: invalidateEnd,
   faultBegin(actor, ctx, umem) {
     spinLock(actor, lockOf(ctx));
-    const seq = load(actor, ownSeq(umem));
+    // A start may be about to move it: then the check finds that under the mutex, or the fault commits first and is zapped.
+    const seq = readOnce(actor, ownSeq(umem));
     const collides = seq === actor.mem[seqOf(ctx)];
     spinUnlock(actor, lockOf(ctx));
     return collides ? -1 : seq;
   },
-  faultCheck: (actor, _ctx, umem, sample) => load(actor, ownSeq(umem)) === sample,
+  faultCheck: (actor, _ctx, umem, sample) => readOnce(actor, ownSeq(umem)) === sample,
   faultWait: (actor, ctx, umem, timeoutMs) => waitMoved(actor, ctx, umem, timeoutMs),
   faultWake: (actor, ctx) => wakeUpAll(actor, waitOf(ctx)),
   audit(actor, ctx, umem, report) {

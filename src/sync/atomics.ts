@@ -40,6 +40,29 @@ export const store = atomicStep2(OP.store, (task: Task, a: Addr, v: number): voi
 });
 /** READ_ONCE of a word that others may be writing: a plain read, and a step only of a controlled run. */
 export const readOnce = control === null ? (task: Task, a: Addr): number => task.mem[a] : load;
+/**
+ * WRITE_ONCE of a word that others may be reading: a plain write. Others see it at the latest with the writer's next atomic operation; say
+ * at each use which that is.
+ */
+export const writeOnce: (task: Task, a: Addr, v: number) => void =
+  control === null
+    ? (task, a, v) => {
+        task.mem[a] = v;
+      }
+    : store;
+/**
+ * x86 keeps loads in the order of the program, and stores, and lets no load pass an atomic operation that writes: Atomics.load and a plain
+ * read are the same instruction there, and a plain write is a release. V8 moves neither over a call of `Atomics`, but it calls for each of
+ * them, and a load in such a call takes three times as long as outside. Elsewhere, and under control, the two below are atomic.
+ */
+const plain = control === null && (process.arch === 'x64' || process.arch === 'ia32');
+/**
+ * READ_ONCE after smp_mb__after_atomic: ordered after the thread's last atomic operation and before its next. Two with none between are not
+ * ordered, and a loop that looks again and again must use `load`.
+ */
+export const loadAfterAtomic = plain ? readOnce : load;
+/** smp_store_release: ordered after everything that the thread did before, but not before what it loads next. */
+export const storeRelease = plain ? writeOnce : store;
 /** Returns the value before the addition. */
 export const add = atomicStep2(OP.add, (task: Task, a: Addr, v: number): number => atomicAdd(task.mem, a, v));
 /** Returns the value before the or. */
@@ -69,6 +92,8 @@ export const notify: (task: Task, a: Addr, count: number) => number =
     : (task, a, count) => control.notify(task, a, count);
 
 export const rawLoad = (mem: Memory, a: Addr): number => atomicLoad(mem, a);
+/** As `loadAfterAtomic`. */
+export const rawLoadAfterAtomic = plain ? (mem: Memory, a: Addr): number => mem[a] : rawLoad;
 export const rawStore = (mem: Memory, a: Addr, v: number): void => {
   atomicStore(mem, a, v);
 };

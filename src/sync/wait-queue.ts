@@ -9,7 +9,7 @@ import * as taskModule from './task.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { defineStruct } = structModule;
-const { add, load, notify, wait } = atomicsModule;
+const { add, load, loadAfterAtomic, notify, wait } = atomicsModule;
 const { nowMs } = clockModule;
 const { ARRIVAL, PRESENT } = completionModule;
 const { CONTROL } = controlModule;
@@ -75,7 +75,7 @@ export function wakeUp(task: Task, q: Addr, count: number): void {
   // two sees the other.
   add(task, q, 1);
   if (locks !== null) return;
-  if ((load(task, (q + WAITERS) as Addr) & PRESENT) !== 0) notify(task, q, count);
+  if ((loadAfterAtomic(task, (q + WAITERS) as Addr) & PRESENT) !== 0) notify(task, q, count);
 }
 
 /** `wake_up_all`. */

@@ -67,7 +67,7 @@ beforeAll(async () => {
   passed(0, 90, 6, 'madvise.enter', 1, 2);
   passed(0, 99, 7, 'madvise.enter', 4, 6);
   passed(0, 99.5, 7, 'section.started', 4, 6, 1);
-  mem[mmTaskAddr(mm, 0) + MM_TASK.depth] = 1;
+  mem[mmTaskAddr(mm, 0) + MM_TASK.stack] = 1;
   const section = sectionAddr(mm, 0, 0);
   f64[(section + SECTION.startedAt) >>> 1] = 99.25;
   mem[section + SECTION.start] = 4;

@@ -17,7 +17,7 @@ import {
   sectionsOverlapping,
 } from '../../src/mm/notifier.ts';
 import { OUTCOME, type Outcome } from '../../src/mm/outcome.ts';
-import { MM_TASK, mmTaskAddr } from '../../src/mm/section.ts';
+import { MM_TASK, mmTaskAddr, sectionDepth } from '../../src/mm/section.ts';
 import { HISTOGRAM } from '../../src/trace/counters.ts';
 import { HISTOGRAM_DOUBLES, quantilesOf, sumHistograms } from '../../src/trace/histogram.ts';
 import { counter, createWorld, names, recordingObserver, traced, vpn, type World } from './fixture.ts';
@@ -38,7 +38,7 @@ function subscribe(mm: Mm, log: string[], index: number, answer: () => Outcome =
   return subscription;
 }
 
-const depth = (w: World, tid = 0): number => w.mem[mmTaskAddr(w.world, tid) + MM_TASK.depth];
+const depth = (w: World, tid = 0): number => sectionDepth(w.mem[mmTaskAddr(w.world, tid) + MM_TASK.stack]);
 const start = (w: World, a: number, b: number, blockable = true, tid = 0): Outcome =>
   invalidateRangeStart(w.actors[tid], w.mm, vpn(a), vpn(b), SECTION_EVENT.clear, blockable);
 const end = (w: World, tid = 0): void => invalidateRangeEnd(w.actors[tid], w.mm);

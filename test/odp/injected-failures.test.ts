@@ -3,7 +3,7 @@ import { litmusSubject } from '../../src/explore/subject/litmus.ts';
 import { exploringPlan } from '../../src/explore/subject/litmus-plan.ts';
 import { slabInUse } from '../../src/memory/slab.ts';
 import { OUTCOME, outcomeName } from '../../src/mm/outcome.ts';
-import { MM_TASK, mmTaskAddr } from '../../src/mm/section.ts';
+import { MM_TASK, mmTaskAddr, sectionDepth } from '../../src/mm/section.ts';
 import { createObserver } from '../../src/oracles/observer.ts';
 import { parseScenario } from '../../src/scenario/load.ts';
 import { VERBS, type Verb } from '../../src/scenario/plan.ts';
@@ -108,7 +108,7 @@ function prepare(verb: Verb, target: string, strategy: string): Case {
     },
     findings() {
       const held = mem[cell.actor.addr + TASK.heldCount]!;
-      const depth = mem[mmTaskAddr(world.mm, 0) + MM_TASK.depth]!;
+      const depth = sectionDepth(mem[mmTaskAddr(world.mm, 0) + MM_TASK.stack]!);
       const vmas = slabInUse(mem, world.mm.slabs.vma);
       const linked = new Set(
         world.mm.mms.flatMap(({ vmaOf, pages }) => [...mem.subarray(vmaOf, vmaOf + pages)].filter((vma) => vma !== 0)),
