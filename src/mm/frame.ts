@@ -166,7 +166,9 @@ export function putFrame(actor: Actor, frames: FramePool, pfn: Pfn): void {
 function freeFrame(actor: Actor, frames: FramePool, pfn: Pfn, f: Addr): void {
   const { mem } = actor;
   const identity = mem[f + IDENTITY];
-  const generation = add(actor, at(f, GENERATION), 1) + 1;
+  // Not counted up in one step: of two who put the last reference, one has it.
+  const generation = (mem[f + GENERATION] + 1) | 0;
+  storeRelease(actor, at(f, GENERATION), generation);
   storeRelease(actor, at(f, IDENTITY), POISON);
   point(actor, FREED, pfn, generation, identity);
   slabFree(mem, frames.slab, actor.tid, pfn, frames.depotLock);

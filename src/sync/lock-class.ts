@@ -36,6 +36,11 @@ export const LOCK_CLASS = Object.freeze(Object.fromEntries(LOCK_CLASSES.map((nam
 
 /** Every struct of sync/ keeps its class in its second word, so that a lock can be named from its address alone. */
 export const CLS_OFFSET = 1;
+/**
+ * In a lock's third word: who had it last (tid + 1), as lockdep_map's `cpu`. Kept only while acquisitions are counted; see lock-stat.ts. Here,
+ * because whoever takes a lock has its cache line.
+ */
+export const OWNER_OFFSET = 2;
 
 /** The class of the lock at `lock`; 'unclassified' when the word holds no class. */
 export const lockClassName = (mem: Memory, lock: Addr): LockClass =>

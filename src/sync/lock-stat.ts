@@ -4,10 +4,11 @@ import type { HeldMode, Task } from './task.ts';
 import * as taskModule from './task.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
-const { CLS_OFFSET, LOCK_CLASSES } = lockClassModule;
+const { CLS_OFFSET, LOCK_CLASSES, OWNER_OFFSET } = lockClassModule;
 const { HELD } = taskModule;
 const CLASSES = LOCK_CLASSES.length;
 const CLS = CLS_OFFSET;
+const OWNER = OWNER_OFFSET;
 const READ = HELD.read;
 
 /** lock_stat's two rows of a class, `-R` and `-W`; a lock without modes is in the second. */
@@ -37,12 +38,7 @@ export interface LockStat {
   readonly f64: Float64Array;
   /** Index of the first double of the thread's rows: only this thread writes them. */
   readonly rows: number;
-  /**
-   * A word for each word of the model, so that two locks that share no line do not share one here either. At a lock's address from here:
-   * who had it last, as lockdep_map's `cpu`. Written by whoever takes the lock, and racy among readers, as there.
-   */
-  readonly owners: Addr;
-  /** What the thread writes there: its tid + 1. */
+  /** What the thread writes into the owner's word of a lock: its tid + 1. */
   readonly me: number;
 }
 
@@ -65,8 +61,8 @@ export function statRow(task: Task, lock: Addr, mode: HeldMode): number {
   return ((cls < CLASSES ? cls : 0) * STAT_MODES + (mode === READ ? 0 : 1)) * ROW;
 }
 
-/** Who had the lock last: tid + 1, or 0. */
-export const lastOwner = (stat: LockStat, task: Task, lock: Addr): number => task.mem[stat.owners + lock];
+/** Who had the lock last: tid + 1, or 0. Racy among readers, as in the kernel. */
+export const lastOwner = (task: Task, lock: Addr): number => task.mem[lock + OWNER];
 
 /** lock_acquired, for a task with `stat`, waited or not. No clock is read here. */
 export function statAcquired(task: StatTask, stat: LockStat, lock: Addr, mode: HeldMode): void {
@@ -74,7 +70,7 @@ export function statAcquired(task: StatTask, stat: LockStat, lock: Addr, mode: H
   const { f64, me } = stat;
   const row = stat.rows + statRow(task, lock, mode);
   f64[row + ACQUISITIONS] += 1;
-  const owner = stat.owners + lock;
+  const owner = lock + OWNER;
   const last = mem[owner];
   if (last !== me) {
     if (last !== 0) f64[row + ACQ_BOUNCES] += 1;

@@ -36,7 +36,7 @@ const {
  * `state`: 0 free, 1 held, 2 held and a release must wake. `handoff`: 1 when the first in the queue was overtaken too often; a
  * word of its own, because the release is a plain exchange of `state` (1 ns cheaper than a fetch-and-add) and would wipe a bit.
  */
-export const MUTEX = defineStruct('mutex', { state: 1, cls: 1, handoff: 1, list: WAIT_LIST.$words });
+export const MUTEX = defineStruct('mutex', { state: 1, cls: 1, owner: 1, handoff: 1, list: WAIT_LIST.$words });
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use (3 ns a pair).
 const cas = compareExchange;
@@ -56,6 +56,7 @@ const LIST = MUTEX.list;
 export function mutexInit(mem: Memory, lock: Addr, cls: number): void {
   mem[lock + MUTEX.state] = FREE;
   mem[lock + MUTEX.cls] = cls;
+  mem[lock + MUTEX.owner] = 0;
   mem[lock + HANDOFF] = 0;
   waitListInit(mem, at(lock, LIST));
 }

@@ -1,4 +1,5 @@
 import { type Addr, at, type Memory } from '../memory/address.ts';
+import { defineStruct } from '../memory/struct.ts';
 import { add, compareExchange, cpuRelax, load, or } from './atomics.ts';
 import { COUNT } from './rwsem-count.ts';
 import { rawSpinLock, spinLimit, spinUnlock } from './spin-lock.ts';
@@ -27,8 +28,12 @@ const { WRITER, WAITERS, HANDOFF, READER } = COUNT;
 const READERS = ~(READER - 1);
 const HOLDERS = READERS | WRITER;
 
-/** Word offset of the queue: behind `count` and `cls`. */
-const LIST = 2;
+/**
+ * `count`: bit 0 a writer holds it, bit 1 the queue is not empty, bit 2 it is promised to the first in the queue; from bit 8
+ * on the number of readers, counting those that have yet to find out that they did not get it.
+ */
+export const RW_SEMAPHORE = defineStruct('rw_semaphore', { count: 1, cls: 1, owner: 1, list: WAIT_LIST.$words });
+const LIST = RW_SEMAPHORE.list;
 
 /** Whom `wakeQueued` may let in. */
 const WAKE = {

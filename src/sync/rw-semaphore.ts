@@ -1,6 +1,5 @@
 import type { Addr, Memory } from '../memory/address.ts';
 import * as addressModule from '../memory/address.ts';
-import * as structModule from '../memory/struct.ts';
 import * as atomicsModule from './atomics.ts';
 import * as controlModule from './control.ts';
 import * as dataRaceModule from './data-race.ts';
@@ -14,7 +13,6 @@ import * as waitListModule from './wait-list.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
-const { defineStruct } = structModule;
 const { add, compareExchange, load } = atomicsModule;
 const { downReadSlow, downWriteSlow, wakeReadersAfterDowngrade, wakeWaiters } = rwSemaphoreSlowModule;
 const { lockStep, OP } = controlModule;
@@ -24,11 +22,8 @@ const { COUNT } = rwsemCountModule;
 const { HELD, popHeld, pushHeld, pushHeldAtOnce } = taskModule;
 const { WAIT_LIST, waitListInit } = waitListModule;
 
-/**
- * `count`: bit 0 a writer holds it, bit 1 the queue is not empty, bit 2 it is promised to the first in the queue; from bit 8
- * on the number of readers, counting those that have yet to find out that they did not get it.
- */
-export const RW_SEMAPHORE = defineStruct('rw_semaphore', { count: 1, cls: 1, list: WAIT_LIST.$words });
+/** See rw-semaphore-slow.ts. */
+export const { RW_SEMAPHORE } = rwSemaphoreSlowModule;
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use (3 ns a pair).
 const cas = compareExchange;
@@ -49,6 +44,7 @@ const LAST_READER = READER | WAITERS;
 export function rwsemInit(mem: Memory, sem: Addr, cls: number): void {
   mem[sem + RW_SEMAPHORE.count] = 0;
   mem[sem + RW_SEMAPHORE.cls] = cls;
+  mem[sem + RW_SEMAPHORE.owner] = 0;
   waitListInit(mem, at(sem, RW_SEMAPHORE.list));
 }
 

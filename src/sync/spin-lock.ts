@@ -15,7 +15,7 @@ const { statAcquired: acquired } = lockStatModule;
 const { clearWait, HELD, popHeld, publishWait, pushHeld, pushHeldAtOnce, pushHeldRaw, WAIT } = taskModule;
 
 /** `state`: 0 free, 1 held, 2 held and somebody may sleep on it. */
-export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1 });
+export const SPIN_LOCK = defineStruct('spin_lock', { state: 1, cls: 1, owner: 1 });
 
 const cas = compareExchange;
 const swap = exchange;
@@ -37,6 +37,7 @@ const SPIN_LIMIT_MAX = 6400;
 export function spinLockInit(mem: Memory, lock: Addr, cls: number): void {
   mem[lock + SPIN_LOCK.state] = FREE;
   mem[lock + SPIN_LOCK.cls] = cls;
+  mem[lock + SPIN_LOCK.owner] = 0;
 }
 
 /** `spin_lock`, except that it sleeps after a bounded spin: many threads on few cores must make progress. Still an atomic context. */

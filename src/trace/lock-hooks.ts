@@ -22,7 +22,7 @@ export const TRACE_HOOKS: SyncHooks = {
     const actor = task as Actor;
     const { f64, contention: block, lockStat, lockHold, tid } = actor;
     const row = statRow(task, lock, mode);
-    const owner = lockStat === undefined ? 0 : lastOwner(lockStat, task, lock);
+    const owner = lockStat === undefined ? 0 : lastOwner(task, lock);
     let waiter = 0;
     let holder = 0;
     if (lockHold !== undefined) {

@@ -62,7 +62,7 @@ export function attachThread(
     mem: world.mem,
     tid,
     addr: world.taskAddr(tid),
-    hooks: mode === 0 && world.lockOwners === 0 ? null : TRACE_HOOKS,
+    hooks: mode === 0 && plan.lockStat === undefined ? null : TRACE_HOOKS,
     lockDep:
       world.lockDep === 0
         ? null
@@ -78,13 +78,12 @@ export function attachThread(
     counters: world.counters[tid]!,
     histograms: world.histograms[tid]!,
     contention: world.contention[tid]!,
-    ...(world.lockOwners === 0
+    ...(plan.lockStat === undefined
       ? {}
       : {
           lockStat: {
             f64: world.f64,
             rows: statRows(world.contention[tid]!),
-            owners: world.lockOwners,
             me: tid + 1,
           },
         }),

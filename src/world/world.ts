@@ -44,8 +44,6 @@ export interface World {
   readonly parkWords: readonly Addr[];
   /** Keys registered by litmus programs, by the number of the range. */
   readonly litmusKeys: Addr;
-  /** Who had each lock last: see sync/lock-stat.ts; 0 without lock statistics. */
-  readonly lockOwners: Addr | 0;
   /** Doubles of thread i's counters, histograms and lock statistics start at these indices; `lockFull` is empty unless they are full. */
   readonly counters: readonly number[];
   readonly histograms: readonly number[];
@@ -159,9 +157,6 @@ function regionsOf(plan: CellPlan, s: Sizes): RegionRequest[] {
     { name: 'trace.contention', words: LOCK_STAT_DOUBLES * 2, count: threads, line: true },
     // Behind the model's words: a controlled run injects by fail-nth alone, which has no shared words.
     { name: 'trace.inject', words: INJECT_WORDS, count: 1, line: true },
-    ...(plan.lockStat === undefined
-      ? []
-      : [{ name: 'lockstat.owners', words: layoutArena(model).words, count: 1, line: true }]),
     ...(plan.lockStat === 'full'
       ? [{ name: 'lockstat.full', words: LOCK_STAT_FULL_DOUBLES * 2, count: threads, line: true }]
       : []),
@@ -239,7 +234,6 @@ export function attachWorld(plan: CellPlan, buffer: SharedArrayBuffer, strategy?
     counters: byTid((tid) => region('trace.counters', tid) >>> 1),
     histograms: byTid((tid) => region('trace.histograms', tid) >>> 1),
     contention: byTid((tid) => region('trace.contention', tid) >>> 1),
-    lockOwners: plan.lockStat === undefined ? 0 : region('lockstat.owners', 0),
     lockFull: plan.lockStat === 'full' ? byTid((tid) => region('lockstat.full', tid) >>> 1) : [],
     taskAddr: (tid) => region('task', tid),
     ringHead: (tid) => region('trace.head', tid),
