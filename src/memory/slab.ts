@@ -63,8 +63,9 @@ export interface Slab {
   readonly magazine: number;
   /** Indices moved between a magazine and the depot at once. */
   readonly batch: number;
-  /** The state word of object i is at `states + i`. */
+  /** The state word of object i is at `states + i * stateStride`. */
   readonly states: Addr;
+  readonly stateStride: number;
   readonly magazines: Addr;
   readonly magazineStride: number;
   readonly depot: Addr;
@@ -74,7 +75,8 @@ export type SlabRegionName<N extends string> = `${N}.state` | `${N}.magazine` | 
 
 /**
  * What a slab of `count` objects for `threads` threads asks of the arena. `magazine` is the most that a thread keeps to
- * itself. Throws `RangeError` on sizes that make no sense.
+ * itself. `.state` is for objects that have no room for the word in themselves: see `slabView`. Throws `RangeError` on sizes that make no
+ * sense.
  */
 export function slabRegions<const N extends string>(
   name: N,
@@ -90,16 +92,20 @@ export function slabRegions<const N extends string>(
   ];
 }
 
-/** The view of a slab in a layout that holds its regions; the sizes must be those that `slabRegions` was given. */
+/**
+ * The view of a slab in a layout that holds its regions; the sizes must be those that `slabRegions` was given. `states`: where the objects
+ * have their state words, one each; of index 0 too. Side by side sixteen of them share a cache line, and it goes to and fro between threads that
+ * take and free objects of their own.
+ */
 export function slabView(
   regions: Readonly<Record<string, Region>>,
   name: string,
   count: number,
   threads: number,
   magazine: number,
+  states: Pick<Region, 'base' | 'stride' | 'count'> = findRegion(regions, `${name}.state`),
 ): Slab {
   assertSizes(name, count, threads, magazine);
-  const states = findRegion(regions, `${name}.state`);
   const magazines = findRegion(regions, `${name}.magazine`);
   const depot = findRegion(regions, `${name}.depot`);
   if (
@@ -116,6 +122,7 @@ export function slabView(
     magazine,
     batch: Math.max(1, magazine >>> 1),
     states: states.base,
+    stateStride: states.stride,
     magazines: magazines.base,
     magazineStride: magazines.stride,
     depot: depot.base,
@@ -132,8 +139,8 @@ export function slabSizeFor(objects: number, threads: number, magazine: number):
 
 /** Makes all objects free and all in the depot. Before the threads start, or when the arena is reset. */
 export function slabInit(mem: Memory, slab: Slab): void {
-  const { count, depot, states } = slab;
-  mem.fill(FREE, states, states + count + 1);
+  const { count, depot } = slab;
+  for (let i = 0; i <= count; i++) mem[stateOf(slab, i)] = FREE;
   for (let tid = 0; tid < slab.threads; tid++) {
     const m = magazineOf(slab, tid);
     mem[m + MAGAZINE.depth] = 0;
@@ -160,8 +167,8 @@ export function slabAlloc(mem: Memory, slab: Slab, tid: number, lock: DepotLock)
     }
     const index = mem[m + MAGAZINE.stack + depth - 1];
     mem[m + MAGAZINE.depth] = depth - 1;
-    if (mem[slab.states + index] === FREE) {
-      mem[slab.states + index] = ALLOCATED;
+    if (mem[stateOf(slab, index)] === FREE) {
+      mem[stateOf(slab, index)] = ALLOCATED;
       return index;
     }
     mem[m + MAGAZINE.dropped]++;
@@ -178,7 +185,7 @@ export function slabFree(mem: Memory, slab: Slab, tid: number, index: number, lo
   const m = magazineOf(slab, tid);
   if (mem[m + MAGAZINE.depth] >= slab.magazine) empty(mem, slab, m, slab.batch, lock);
   // The state goes first: whoever pops the index must find it free.
-  mem[slab.states + index] = FREE;
+  mem[stateOf(slab, index)] = FREE;
   const depth = mem[m + MAGAZINE.depth];
   mem[m + MAGAZINE.stack + depth] = index;
   mem[m + MAGAZINE.depth] = depth + 1;
@@ -187,7 +194,7 @@ export function slabFree(mem: Memory, slab: Slab, tid: number, index: number, lo
 
 /** True while `index` is handed out. A plain read: on another thread's object it may be late. */
 export function slabAllocated(mem: Memory, slab: Slab, index: number): boolean {
-  return index > 0 && index <= slab.count && mem[slab.states + index] === ALLOCATED;
+  return index > 0 && index <= slab.count && mem[stateOf(slab, index)] === ALLOCATED;
 }
 
 /** Objects handed out; exact when all threads are quiet and no double free raced. */
@@ -228,7 +235,7 @@ export function slabCheck(mem: Memory, slab: Slab): string | null {
     wrong = checkStack(mem, slab, seen, where, m + MAGAZINE.stack, mem[m + MAGAZINE.depth], slab.magazine);
   }
   for (let index = 1; index <= slab.count && wrong === null; index++)
-    if (mem[slab.states + index] === FREE && seen[index] === 0) wrong = `object ${index} is free but on no stack`;
+    if (mem[stateOf(slab, index)] === FREE && seen[index] === 0) wrong = `object ${index} is free but on no stack`;
   return wrong;
 }
 
@@ -245,12 +252,14 @@ function checkStack(
   for (let i = 0; i < depth; i++) {
     const index = mem[stack + i];
     if (index < 1 || index > slab.count) return `${where} holds ${index}, which is no object`;
-    if (mem[slab.states + index] !== FREE) return `object ${index} is allocated and in ${where}`;
+    if (mem[stateOf(slab, index)] !== FREE) return `object ${index} is allocated and in ${where}`;
     if (seen[index] !== 0) return `object ${index} is free twice, again in ${where}`;
     seen[index] = 1;
   }
   return null;
 }
+
+const stateOf = (slab: Slab, index: number): number => slab.states + index * slab.stateStride;
 
 const magazineOf = (slab: Slab, tid: number): Addr => at(slab.magazines, tid * slab.magazineStride);
 

@@ -47,6 +47,8 @@ export const FRAME = defineStruct('frame', {
   /** Reverse map through which its page-table entries are found (0: none yet), and its page there: see rmap-root.ts. */
   mapping: 1,
   index: 1,
+  /** The allocator's. */
+  slabState: 1,
   folioLock: MUTEX.$words,
 });
 

@@ -164,7 +164,9 @@ export function mmRegions(options: MmOptions): RegionRequest[] {
     { name: 'mm.vma', words: VMA.$words, count: vmaSlabCount(options) + 1 },
     { name: 'mm.frame', words: FRAME.$words, count: frameSlabCount(options) + 1, line: true },
     ...slabRegions('mm.vmaSlab', vmaSlabCount(options), threads, VMA_MAGAZINE),
-    ...slabRegions('mm.frameSlab', frameSlabCount(options), threads, FRAME_MAGAZINE),
+    ...slabRegions('mm.frameSlab', frameSlabCount(options), threads, FRAME_MAGAZINE).filter(
+      ({ name }) => name !== 'mm.frameSlab.state',
+    ),
   ];
 }
 
@@ -178,9 +180,12 @@ export function mmViews(layout: ArenaLayout, options: MmOptions): MmWorld {
     return found;
   };
   const depotLock = options.depotLock ?? RAW_DEPOT_LOCK;
-  const frameSlab = slabView(layout.regions, 'mm.frameSlab', frameSlabCount(options), threads, FRAME_MAGAZINE);
   const vmaSlab = slabView(layout.regions, 'mm.vmaSlab', vmaSlabCount(options), threads, VMA_MAGAZINE);
   const frameRegion = region('mm.frame');
+  const frameSlab = slabView(layout.regions, 'mm.frameSlab', frameSlabCount(options), threads, FRAME_MAGAZINE, {
+    ...frameRegion,
+    base: at(frameRegion.base, FRAME.slabState),
+  });
   const frames: FramePool = {
     base: frameRegion.base,
     stride: frameRegion.stride,
