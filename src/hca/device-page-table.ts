@@ -12,13 +12,13 @@ import * as deviceModule from './device.ts';
 
 // Private constants fold into the compiled code; imported ones are loaded and checked at each use.
 const { at } = addressModule;
-const { add, exchange, load, notify, or, store, storeRelease, wait } = atomicsModule;
+const { add, exchange, load, loadAfterAtomic, notify, or, store, storeRelease, wait } = atomicsModule;
 const { spinLimit } = spinLockModule;
 const { dataRace, dataRaceStore } = dataRaceModule;
 const { clearWait, publishWait, WAIT } = taskModule;
 const { count } = actorModule;
 const { COUNTER } = countersModule;
-const { ENTRY_PINNED, ENTRY_VALID, MKEY, mkeyAddr, QP, qpAddr } = deviceModule;
+const { ACCESS, accessAddr, ENTRY_PINNED, ENTRY_VALID, MKEY, mkeyAddr } = deviceModule;
 
 /** What a command is for. */
 export const COMMAND = { map: 0, zap: 1 } as const;
@@ -68,7 +68,7 @@ export function deviceZap(actor: Actor, hca: Hca, index: number, first: number, 
   const key = mkeyAddr(hca, index);
   checkCommand(actor, hca, key, index, ZAP);
   const cleared = clearEntries(actor, hca, key, index, first, last, pinned);
-  if (cleared > 0 && hca.flushes) drain(actor, hca, index);
+  if (cleared > 0 && hca.flushes) drain(actor, hca, key, index);
   return cleared;
 }
 
@@ -110,7 +110,8 @@ export function deviceDestroyKey(actor: Actor, hca: Hca, index: number): void {
 /** DESTROY_MKEY of a key that has entries: the device forgets them, and nothing that it has translated is under way afterwards. */
 export function deviceDestroyMappedKey(actor: Actor, hca: Hca, index: number, pages: number): void {
   setCreated(actor, hca, index, 0);
-  if (clearEntries(actor, hca, mkeyAddr(hca, index), index, 0, pages - 1, true) > 0) drain(actor, hca, index);
+  const key = mkeyAddr(hca, index);
+  if (clearEntries(actor, hca, key, index, 0, pages - 1, true) > 0) drain(actor, hca, key, index);
 }
 
 function setCreated(actor: Actor, hca: Hca, index: number, created: number): void {
@@ -134,26 +135,30 @@ export const INFLIGHT_STEP = 4;
 
 /**
  * Waits for the device accesses that are in flight now. Each DMA thread has its own word, odd while it is in an access and never
- * the same twice, so that accesses which begin later cannot hold this up (with one shared count they could, for ever).
- * An access to another key does not matter: `inflightMkey` is written before the word becomes odd, so reading it afterwards gives
+ * the same twice, so that accesses which begin later cannot hold this up (with one shared count they could, for ever). It has one for each
+ * process whose keys it uses.
+ * An access to another key does not matter: `ACCESS.mkey` is written before the word becomes odd, so reading it afterwards gives
  * that access's key or a later one's, and in the second case the access is over.
  */
-function drain(actor: Actor, hca: Hca, index: number): void {
+function drain(actor: Actor, hca: Hca, key: Addr, index: number): void {
   const { mem } = actor;
+  const mm = mem[key + MKEY.mm];
   for (let tid = 0; tid < hca.qps; tid++) {
     if (tid === actor.tid) continue;
-    const qp = qpAddr(hca, tid);
-    const word = at(qp, QP.inflight);
+    const access = accessAddr(hca, mm, tid);
+    const word = at(access, ACCESS.inflight);
+    // After the exchange that cleared the last entry, all of them; in an order of their own.
+    if ((loadAfterAtomic(actor, word) & INFLIGHT_BUSY) === 0) continue;
     const seen = load(actor, word);
-    if ((seen & INFLIGHT_BUSY) === 0 || dataRace(mem, at(qp, QP.inflightMkey)) !== index) continue;
+    if ((seen & INFLIGHT_BUSY) === 0 || dataRace(mem, at(access, ACCESS.mkey)) !== index) continue;
     count(actor, COUNTER['exposure.dmaDuringZap']);
-    const access = seen & ~INFLIGHT_WAITER;
+    const running = seen & ~INFLIGHT_WAITER;
     let now = seen;
-    for (let i = spinLimit(actor); i > 0 && (now & ~INFLIGHT_WAITER) === access; i--) now = load(actor, word);
-    while ((now & ~INFLIGHT_WAITER) === access) {
+    for (let i = spinLimit(actor); i > 0 && (now & ~INFLIGHT_WAITER) === running; i--) now = load(actor, word);
+    while ((now & ~INFLIGHT_WAITER) === running) {
       // The thread may just have lowered its word: `or` tells which access the waiter bit was set on.
       now = or(actor, word, INFLIGHT_WAITER) | INFLIGHT_WAITER;
-      if ((now & ~INFLIGHT_WAITER) !== access) break;
+      if ((now & ~INFLIGHT_WAITER) !== running) break;
       publishWait(actor, WAIT.drain, word, tid, false);
       wait(actor, word, now, Number.POSITIVE_INFINITY);
       clearWait(actor);
@@ -162,15 +167,22 @@ function drain(actor: Actor, hca: Hca, index: number): void {
   }
 }
 
-/** Raises this thread's in-flight word; the load of the entry must come after, and as both are atomic it does. */
-export function accessBegin(actor: Actor, qp: Addr, index: number): void {
-  actor.mem[qp + QP.inflightMkey] = index;
-  add(actor, at(qp, QP.inflight), INFLIGHT_BUSY);
+/**
+ * Raises this thread's in-flight word for the process whose key it is, and returns its address; the load of the entry must come after, and as
+ * both are atomic it does.
+ */
+export function accessBegin(actor: Actor, hca: Hca, index: number): Addr {
+  const { mem } = actor;
+  // Racy: with an old key this may be another process by now. But then the key is found not to be the one that was used.
+  const access = accessAddr(hca, dataRace(mem, at(mkeyAddr(hca, index), MKEY.mm)), actor.tid);
+  mem[access + ACCESS.mkey] = index;
+  const word = at(access, ACCESS.inflight);
+  add(actor, word, INFLIGHT_BUSY);
+  return word;
 }
 
 /** Lowers it: the next access will have another number. Clears the waiter bit and wakes whoever set it. */
-export function accessEnd(actor: Actor, qp: Addr): void {
-  const word = at(qp, QP.inflight);
+export function accessEnd(actor: Actor, word: Addr): void {
   // Only this thread changes the number, and others only set the waiter bit: a plain read of the number is exact.
   const next = ((dataRace(actor.mem, word) | INFLIGHT_BUSY | INFLIGHT_WAITER) + 1) | 0;
   const old = exchange(actor, word, next);

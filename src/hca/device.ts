@@ -29,10 +29,10 @@ export const MKEY = defineStruct('mkey', {
 export const QP = defineStruct('qp', {
   resumed: { words: 1, line: true },
   error: 1,
-  /** Device access in flight: see dma.ts. */
-  inflight: { words: 1, line: true },
-  inflightMkey: 1,
 });
+
+/** A device access in flight: see dma.ts. One for each process and QP, so that a zap looks at none that only others use. */
+export const ACCESS = defineStruct('access', { inflight: { words: 1, line: true }, mkey: 1 });
 
 /** The page-request queue: a ring under a lock. */
 export const REQUEST_QUEUE = defineStruct('request_queue', {
@@ -61,6 +61,9 @@ export interface Hca {
   readonly pagesPerMm: number;
   readonly qp: Addr;
   readonly qpStride: number;
+  /** ACCESS of mm m and thread t is at `access + (m * qps + t) * accessStride`. */
+  readonly access: Addr;
+  readonly accessStride: number;
   /** One QP for each thread of the cell, by tid. */
   readonly qps: number;
   readonly queue: Addr;
@@ -90,6 +93,7 @@ type HcaRegion =
   | 'hca.identityEntry'
   | 'hca.reach'
   | 'hca.qp'
+  | 'hca.access'
   | 'hca.queue'
   | 'hca.requests';
 
@@ -100,6 +104,7 @@ export const hcaRegions = (o: HcaOptions): (RegionRequest & { readonly name: Hca
   { name: 'hca.identityEntry', words: o.mkeyPages, count: o.mkeys },
   { name: 'hca.reach', words: o.pagesPerMm, count: o.mms },
   { name: 'hca.qp', words: QP.$words, count: o.threads, line: true },
+  { name: 'hca.access', words: ACCESS.$words, count: o.mms * o.threads, line: true },
   { name: 'hca.queue', words: REQUEST_QUEUE.$words, count: 1, line: true },
   { name: 'hca.requests', words: REQUEST.$words, count: o.queue },
 ];
@@ -117,6 +122,8 @@ export const hcaView = (layout: ArenaLayout<HcaRegion>, o: HcaOptions, frames: F
   pagesPerMm: o.pagesPerMm,
   qp: layout.regions['hca.qp'].base,
   qpStride: layout.regions['hca.qp'].stride,
+  access: layout.regions['hca.access'].base,
+  accessStride: layout.regions['hca.access'].stride,
   qps: o.threads,
   queue: layout.regions['hca.queue'].base,
   requests: layout.regions['hca.requests'].base,
@@ -132,6 +139,8 @@ export function hcaInit(mem: Memory, hca: Hca): void {
 }
 
 export const mkeyAddr = (hca: Hca, index: number): Addr => at(hca.mkey, index * hca.mkeyStride);
+export const accessAddr = (hca: Hca, mm: number, tid: number): Addr =>
+  at(hca.access, (mm * hca.qps + tid) * hca.accessStride);
 export const qpAddr = (hca: Hca, tid: number): Addr => at(hca.qp, tid * hca.qpStride);
 
 /** Keys carry their index and a generation, so that a destroyed key is never taken for its successor (until 2^11 - 1 reuses later). */

@@ -34,7 +34,6 @@ const {
   keyIndex,
   MKEY,
   mkeyAddr,
-  qpAddr,
 } = deviceModule;
 const { accessBegin, accessEnd, entryAddr, identityAddr, identityEntryAddr } = devicePageTableModule;
 
@@ -69,16 +68,15 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
   const { mem } = actor;
   const index = keyIndex(key);
   const mkey = mkeyAddr(hca, index);
-  const qp = qpAddr(hca, actor.tid);
-  accessBegin(actor, qp, index);
+  const running = accessBegin(actor, hca, index);
   if (loadAfterAtomic(actor, at(mkey, MKEY.key)) !== key) {
-    accessEnd(actor, qp);
+    accessEnd(actor, running);
     return OUTCOME.einval;
   }
   const word = entryAddr(hca, index, page);
   const entry = load(actor, word);
   if ((entry & ENTRY_VALID) === 0 || (write && (entry & ENTRY_WRITE) === 0)) {
-    accessEnd(actor, qp);
+    accessEnd(actor, running);
     return OUTCOME.efault;
   }
   const pfn = entryFrame(entry);
@@ -104,7 +102,7 @@ export function dmaAccess(actor: Actor, hca: Hca, key: number, page: number, wri
   count(actor, PIPE + (behind < PIPE_LAST ? behind : PIPE_LAST));
   point(actor, POINT['dma.accessed'], vpn, pfn, to.entryGeneration);
   actor.observer.dmaAccessed(actor, to);
-  accessEnd(actor, qp);
+  accessEnd(actor, running);
   count(actor, write ? COUNTER['op.dmaWrite'] : COUNTER['op.dmaRead']);
   return OUTCOME.ok;
 }

@@ -60,6 +60,8 @@ export interface Mm {
   readonly frames: FramePool;
   readonly world: MmWorld;
   readonly srcu: Addr;
+  /** One word for each thread: sections that it has open on this mm. */
+  readonly sectionsOf: Addr;
   /** This thread's callbacks; the same ones at the same index in every thread. Filled before the threads start to work. */
   readonly subscriptions: Subscription[];
 }
@@ -157,6 +159,7 @@ export function mmRegions(options: MmOptions): RegionRequest[] {
     { name: 'mm.vmaOf', words: pagesPerMm, count: mms, line: true },
     { name: 'mm.ptl', words: LINE_WORDS, count: mms * tables, line: true },
     { name: 'mm.srcu', words: srcuWords(threads), count: mms, line: true },
+    { name: 'mm.sectionsOf', words: threads, count: mms, line: true },
     { name: 'mm.task', words: taskWords, count: threads, line: true },
     { name: 'mm.allLocks', words: MUTEX.$words, count: 1, line: true },
     { name: 'mm.file', words: FILE.$words, count: Math.max(files.length, 1), line: true },
@@ -245,6 +248,7 @@ function mmView(id: number, world: MmWorld, options: MmOptions, region: (name: s
     frames: world.frames,
     world,
     srcu: of('mm.srcu', id),
+    sectionsOf: of('mm.sectionsOf', id),
     subscriptions: [],
   };
 }
@@ -262,6 +266,7 @@ export function mmInit(mem: Memory, world: MmWorld): void {
   for (const mm of world.mms) {
     mem.fill(0, mm.addr, mm.addr + MM.$words);
     for (const words of [mm.pte, mm.identityOf, mm.vmaOf]) mem.fill(0, words, words + mm.pages);
+    mem.fill(0, mm.sectionsOf, mm.sectionsOf + threads);
     rwsemInit(mem, mm.mmapLock, LOCK_CLASS.mmap_lock);
     rmapInit(mem, mm.anonVma, LOCK_CLASS.anon_vma_lock);
     mem[mm.addr + MM.users] = 1;

@@ -193,7 +193,7 @@ export function invalidateRangeStart(
   const outcome = mm.subscriptions.length === 0 ? OK : callStarts(actor, mm, section, start, last, blockable);
   lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
   if (outcome !== OK) {
-    popSection(actor, mm.world);
+    popSection(actor, mm);
     point(actor, REFUSED, start, last, mem[section + COOKIE]);
     return outcome;
   }
@@ -218,7 +218,7 @@ export function invalidateRangeEnd(actor: Actor, mm: Mm): void {
   lockMapAcquire(actor, PSEUDO.mmuNotifierRangeStart, AT_END);
   if (mm.subscriptions.length !== 0) callEnds(actor, mm, section, start, last, -1);
   lockMapRelease(actor, PSEUDO.mmuNotifierRangeStart);
-  popSection(actor, mm.world);
+  popSection(actor, mm);
   point(actor, ENDED, start, last, cookie);
   count(actor, SECTIONS);
   if (actor.f64[startedAt] !== 0) addLatency(actor, SECTION_TIME, startedAt, lastTime(actor));

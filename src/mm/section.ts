@@ -94,6 +94,8 @@ export function pushSection(actor: Actor, mm: Mm, start: Vpn, last: Vpn, event: 
   mem[section + SECTION.cookie] = (((stack >> DEPTH_BITS) + 1) << THREAD_BITS) | tid;
   mem[section + SECTION.startedMask] = 0;
   dataRaceStore(mem, at(t, STACK), (stack + (1 << DEPTH_BITS) + 1) | 0);
+  const open = at(mm.sectionsOf, tid);
+  dataRaceStore(mem, open, mem[open] + 1);
   return section;
 }
 
@@ -101,9 +103,12 @@ export function pushSection(actor: Actor, mm: Mm, start: Vpn, last: Vpn, event: 
  * Takes the innermost section off the stack. Plain: who sees it a little longer finds an opportunity less, or counts a section that his
  * own doing met just after its last callback.
  */
-export function popSection(actor: Actor, world: MmWorld): void {
-  const word = at(mmTaskAddr(world, actor.tid), STACK);
-  dataRaceStore(actor.mem, word, actor.mem[word] - 1);
+export function popSection(actor: Actor, mm: Mm): void {
+  const { mem, tid } = actor;
+  const open = at(mm.sectionsOf, tid);
+  dataRaceStore(mem, open, mem[open] - 1);
+  const word = at(mmTaskAddr(mm.world, tid), STACK);
+  dataRaceStore(mem, word, mem[word] - 1);
 }
 
 /**
@@ -130,15 +135,16 @@ const overlaps = (mem: Memory, s: Addr, mm: number, start: Vpn, last: Vpn): bool
 /**
  * As `sectionsOverlapping`, of the other threads only and with plain loads: for a figure on every section's way, where an atomic
  * load for each thread would cost more than the section's own steps. A count that is late by one is still a count of what happened.
+ * It looks at the mm's own words first, so that threads of different mms have no line in common.
  */
 export function othersOverlap(actor: Actor, mm: Mm, start: Vpn, last: Vpn): boolean {
   const { mem, tid } = actor;
   const { world } = mm;
   const { base, stride, sections, sectionStride } = world.mmTasks;
   for (let other = 0; other < world.threads; other++) {
+    if (dataRace(mem, at(mm.sectionsOf, other)) === 0 || other === tid) continue;
     const t = at(base, other * stride);
     const depth = sectionDepth(dataRace(mem, at(t, STACK)));
-    if (depth === 0 || other === tid) continue;
     for (let i = 0; i < depth; i++)
       if (overlaps(mem, at(t, sections + i * sectionStride), mm.id, start, last)) return true;
   }

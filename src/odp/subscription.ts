@@ -102,7 +102,7 @@ function release(actor: Actor, ctx: Ucontext): void {
     strategy.faultWake(actor, ctx, umem);
   });
   if (strategy.release === undefined) strategy.rangeEnd(actor, ctx, section, start, last);
-  popSection(actor, mm.world);
+  popSection(actor, mm);
   mem[ctx.addr + UCONTEXT.released] = 1;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { MKEY, QP, REQUEST, REQUEST_QUEUE } from '../hca/device.ts';
+import { ACCESS, MKEY, QP, REQUEST, REQUEST_QUEUE } from '../hca/device.ts';
 import { FILE } from '../mm/file.ts';
 import { FRAME } from '../mm/frame.ts';
 import { MM, MM_TASK } from '../mm/mm.ts';
@@ -20,7 +20,7 @@ import { RECORD, RING_HEAD } from '../trace/ring.ts';
 /** What a reader of an arena looks into. */
 const STRUCTS = [
   ...[CONTROL, PARK_TASK, TASK, MUTEX, RW_SEMAPHORE, SPIN_LOCK, SRCU, RECORD, RING_HEAD],
-  ...[MM, MM_TASK, RMAP, SECTION, VMA, FILE, FRAME, MKEY, QP, REQUEST, REQUEST_QUEUE],
+  ...[MM, MM_TASK, RMAP, SECTION, VMA, FILE, FRAME, MKEY, QP, ACCESS, REQUEST, REQUEST_QUEUE],
   ...[INTERVAL_NODE, UCONTEXT, UMEM],
 ];
 

@@ -28,7 +28,7 @@ test('locks, counts and entries are called what a reader of the kernel calls the
       'umem 5 users',
       'mkey B key',
       'device entry B+0',
-      'T2 qp inflight',
+      'T2 access inflight',
       'srcu readers of T1',
       'subscription 0',
     ]),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entryFrame, keyIndex, qpAddr } from '../../src/hca/device.ts';
+import { accessAddr, entryFrame, keyIndex } from '../../src/hca/device.ts';
 import { accessBegin, accessEnd, deviceZap } from '../../src/hca/device-page-table.ts';
 import { frameGeneration } from '../../src/mm/frame.ts';
 import { OUTCOME } from '../../src/mm/outcome.ts';
@@ -81,37 +81,36 @@ describe('an access that has translated before the zap', () => {
 describe('a zap', () => {
   it('waits for the accesses of its moment, not for those that begin later', async () => {
     const { bed, key } = mapped(contextCount);
-    const qp = qpAddr(bed.world.hca, T4);
     const actor = bed.actors[T4]!;
-    accessBegin(actor, qp, keyIndex(key));
+    const running = accessBegin(actor, bed.world.hca, keyIndex(key));
     const zapper = startThread(bed, T1, [['zap', keyIndex(key), 0, 3]]);
     await withThreads([zapper], async () => {
       await zapper.sleepsIn(WAIT.drain);
-      accessEnd(actor, qp);
+      accessEnd(actor, running);
       // The next access of the same thread to the same key begins at once, and never ends.
-      accessBegin(actor, qp, keyIndex(key));
+      accessBegin(actor, bed.world.hca, keyIndex(key));
       expect(await zapper.ended).toEqual([1]);
     });
   });
 
   it('does not wait for accesses to other keys', async () => {
     const { bed, key } = mapped(contextCount);
-    accessBegin(bed.actors[T4]!, qpAddr(bed.world.hca, T4), keyIndex(key) + 1);
+    accessBegin(bed.actors[T4]!, bed.world.hca, keyIndex(key) + 1);
     const zapper = startThread(bed, T1, [['zap', keyIndex(key), 0, 3]]);
     await withThreads([zapper], async () => expect(await zapper.ended).toEqual([1]));
   });
 
   it('waits for nothing when there was nothing to clear', async () => {
     const { bed, key } = mapped(contextCount);
-    accessBegin(bed.actors[T4]!, qpAddr(bed.world.hca, T4), keyIndex(key));
+    accessBegin(bed.actors[T4]!, bed.world.hca, keyIndex(key));
     const zapper = startThread(bed, T1, [['zap', keyIndex(key), 2, 3]]);
     await withThreads([zapper], async () => expect(await zapper.ended).toEqual([0]));
   });
 
   it('waits for every thread that is in an access', async () => {
     const { bed, key } = mapped(contextCount);
-    const begin = (tid: number) => accessBegin(bed.actors[tid]!, qpAddr(bed.world.hca, tid), keyIndex(key));
-    const end = (tid: number) => accessEnd(bed.actors[tid]!, qpAddr(bed.world.hca, tid));
+    const begin = (tid: number) => accessBegin(bed.actors[tid]!, bed.world.hca, keyIndex(key));
+    const end = (tid: number) => accessEnd(bed.actors[tid]!, accessAddr(bed.world.hca, 0, tid));
     for (const tid of [T2, T3, T4]) begin(tid);
     const zapper = startThread(bed, T1, [['zap', keyIndex(key), 0, 3]]);
     await withThreads([zapper], async () => {
@@ -128,7 +127,7 @@ describe('a zap', () => {
   it('does not wait for its own thread', () => {
     const { bed, key } = mapped(contextCount);
     const actor = bed.actors[T1]!;
-    accessBegin(actor, qpAddr(bed.world.hca, T1), keyIndex(key));
+    accessBegin(actor, bed.world.hca, keyIndex(key));
     expect(deviceZap(actor, bed.world.hca, keyIndex(key), 0, 3, false)).toBe(1);
   });
 });

@@ -111,7 +111,7 @@ describe('a page fault of the adapter', () => {
     const { mem, mm } = bed.world;
     const { slab } = mm.frames;
     // Everything is handed out.
-    mem.fill(1, slab.states + 1, slab.states + slab.count + 1);
+    for (let i = 1; i <= slab.count; i++) mem[slab.states + i * slab.stateStride] = 1;
     expect(faultOnce(bed, T3, key, 0)).toBe(OUTCOME.enomem);
     expect(counter(bed, 'fail.faultEnomem')).toBe(1);
     expect(mem[bed.world.taskAddr(T3) + TASK.heldCount]).toBe(0);

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { qpAddr } from '../../src/hca/device.ts';
+import { accessAddr } from '../../src/hca/device.ts';
 import { accessBegin, accessEnd, deviceZap } from '../../src/hca/device-page-table.ts';
 import { createDmaAccess, dmaAccess } from '../../src/hca/dma.ts';
 import { qpTicket, qpWait } from '../../src/hca/page-request.ts';
@@ -46,8 +46,8 @@ const ACTIONS: { readonly [name: string]: (a: number, b: number, c: number) => u
   synchronizeSrcu: (a) => synchronizeSrcu(actor, a as Addr),
   waitForCompletion: (a) => waitForCompletion(actor, a as Addr),
   waitForCompletionTimeout: (a, ms) => waitForCompletionTimeout(actor, a as Addr, ms),
-  accessBegin: (index) => accessBegin(actor, qpAddr(hca, tid), index),
-  accessEnd: () => accessEnd(actor, qpAddr(hca, tid)),
+  accessBegin: (index) => void accessBegin(actor, hca, index),
+  accessEnd: () => accessEnd(actor, accessAddr(hca, ctx.mm.id, tid)),
   zap: (index, first, last) => deviceZap(actor, hca, index, first, last, false),
   dma: (key, page, write) => dmaAccess(actor, hca, key, page, write !== 0, createDmaAccess()),
   madvise: (start, last) => madviseDontneed(actor, mm, start as Vpn, last as Vpn),

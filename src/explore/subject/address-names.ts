@@ -1,4 +1,4 @@
-import { MKEY, QP, REQUEST, REQUEST_QUEUE } from '../../hca/device.ts';
+import { ACCESS, MKEY, QP, REQUEST, REQUEST_QUEUE } from '../../hca/device.ts';
 import type { Memory } from '../../memory/address.ts';
 import type { Region } from '../../memory/arena.ts';
 import type { AnyStruct } from '../../memory/struct.ts';
@@ -109,6 +109,7 @@ function memoryDescribers(
       offset < SRCU.$words
         ? `srcu ${field(SRCU, offset)}${ofMm(i)}`
         : `srcu readers of ${thread((offset - SRCU.$words) >>> 4)}${ofMm(i)}`,
+    'mm.sectionsOf': (i, tid) => `sections of ${thread(tid)}${ofMm(i)}`,
     'mm.task': (i, offset) => {
       if (offset < sections) return `${thread(i)} mm_task ${field(MM_TASK, offset)}`;
       const n = Math.floor((offset - sections) / sectionStride);
@@ -149,6 +150,8 @@ function adapterDescribers(
     'hca.mtt': (i, page, mem) => `device entry ${range(i, mem)}+${page}`,
     'hca.identity': (i, page, mem) => `identity of device entry ${range(i, mem)}+${page}`,
     'hca.reach': (i, page) => `reach of page ${page}${plan.memory.mms === 1 ? '' : ` of mm ${i}`}`,
+    'hca.access': (i, offset) =>
+      `${thread(i % plan.threads.length)} access${plan.memory.mms === 1 ? '' : ` to mm ${Math.floor(i / plan.threads.length)}`} ${field(ACCESS, offset)}`,
     'hca.qp': (i, offset) => `${thread(i)} qp ${field(QP, offset)}`,
     'hca.queue': (_i, offset) => `request queue ${field(REQUEST_QUEUE, offset)}`,
     'hca.requests': (i, offset) => `page request ${i} ${field(REQUEST, offset)}`,
