@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type Estimate, median } from '../src/bench/stats.ts';
+import { inlineMore } from '../src/cli/inlining.ts';
 import { table } from '../src/report/format.ts';
 import { LOCK_STAT_LEVELS, type LockStatLevel } from '../src/trace/lock-stat.ts';
 import { wholeOf } from './arguments.ts';
@@ -164,6 +165,7 @@ export function lockStatTable(rows: readonly LevelRow[]): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  inlineMore();
   const { values } = parseArgs({
     options: { rounds: { type: 'string', default: '150' }, out: { type: 'string' } },
   });

@@ -1,3 +1,4 @@
+import { inlineMore } from '../src/cli/inlining.ts';
 import type { CellPlan } from '../src/scenario/plan.ts';
 import { closeCells, runCell } from '../src/torture/cell.ts';
 
@@ -14,6 +15,7 @@ export interface MixedCell {
 
 /** Runs the cells that it is sent, one after the other, on threads that stay: they have compiled what they run. */
 if (process.send !== undefined) {
+  inlineMore();
   const send = process.send.bind(process);
   process.on('message', (plan: CellPlan) => void cell(plan).then(send));
   process.on('disconnect', () => void closeCells().then(() => process.exit()));

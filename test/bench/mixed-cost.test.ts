@@ -4,10 +4,11 @@ import type { MixedCell } from '../../bench/mixed-cost-process.ts';
 import { MIN_ROUNDS } from '../../src/bench/stats.ts';
 
 describe('the cases of what tracing and lock statistics cost', () => {
-  it('are the shipped scenario, and that with one thing changed', () => {
-    const [shipped, ...others] = mixedPlans('interval-notifier', 7, 1234);
+  it('are the shipped scenario, the same again, and that with one thing changed', () => {
+    const [shipped, again, ...others] = mixedPlans('interval-notifier', 7, 1234);
     expect(shipped).toMatchObject({ scenario: 'mixed', seed: 7, durationMs: 1234, trace: { on: true } });
     expect(shipped!.lockStat).toBeUndefined();
+    expect(again).toEqual(shipped);
     const { trace, lockStat: _, ...rest } = shipped!;
     for (const { trace: _trace, lockStat: _lockStat, ...other } of others) expect(other).toEqual(rest);
     expect(others.map((plan) => [plan.trace, plan.lockStat])).toEqual([
@@ -27,18 +28,19 @@ describe('the cases of what tracing and lock statistics cost', () => {
     });
     const rounds: MixedRounds = Array.from({ length: MIN_ROUNDS + 1 }, (_, n) => [
       cell(1000, n + 1, 1),
+      cell(1000, n + 1, 1),
       cell(4000, 2 * (n + 1), 12),
       cell(1000, n + 1, 1),
       cell(500, n + 1, 2),
     ]);
     const rows = mixedRows('a', rounds);
     const one = (value: number) => ({ median: value, lo: value, hi: value, n: MIN_ROUNDS + 1 });
-    expect(rows.map(({ perSecondRatio }) => perSecondRatio)).toEqual([1, 2, 1, 0.5].map(one));
-    expect(rows.map(({ perCpuSecondRatio }) => perCpuSecondRatio.median)).toEqual([1, 1 / 3, 1, 0.25]);
-    expect(rows.map(({ perSecond }) => perSecond)).toEqual([250, 500, 250, 125]);
+    expect(rows.map(({ perSecondRatio }) => perSecondRatio)).toEqual([1, 1, 2, 1, 0.5].map(one));
+    expect(rows.map(({ perCpuSecondRatio }) => perCpuSecondRatio.median)).toEqual([1, 1, 1 / 3, 1, 0.25]);
+    expect(rows.map(({ perSecond }) => perSecond)).toEqual([250, 250, 500, 250, 125]);
     const lines = mixedTable(rows).split('\n');
     expect(lines[0]).toMatch(/^strategy +mixed +ops\/s +x shipped +95 % +ops\/CPU s +x shipped +95 %$/);
-    expect(lines[2]).toMatch(/^a +trace off +500 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
+    expect(lines[3]).toMatch(/^a +trace off +500 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
   });
 
   it('run on real threads, each in a process of its own', async () => {
