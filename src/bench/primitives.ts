@@ -27,6 +27,13 @@ export interface PrimitiveJob {
   readonly timeMs: number;
 }
 
+export interface PrimitiveTimes {
+  /** Nanoseconds of an operation, the median of the slices. */
+  readonly nsPerOp: number;
+  /** The reference's, so that the ratio of the two is the median of the slices' ratios. */
+  readonly beside: number;
+}
+
 /** What each is compared with. */
 export const PRIMITIVE_REFERENCE = 'inline-futex';
 

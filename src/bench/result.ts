@@ -22,6 +22,11 @@ const roundSchema = z
   .strictObject({
     round: whole,
     metrics: z.record(z.string(), z.number()).readonly(),
+    beside: z
+      .record(z.string(), z.number())
+      .readonly()
+      .optional()
+      .meta({ description: "The group's reference, measured in the same thread, in turn with the cell." }),
     perThread: z.array(z.number()).readonly().meta({ description: 'Operations of each thread.' }),
     lockWait: z
       .record(z.string(), z.number())

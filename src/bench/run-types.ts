@@ -17,6 +17,8 @@ export interface CellTime {
 /** What one round of a cell gave. */
 export interface CellRun {
   readonly metrics: Readonly<Partial<Record<MetricName, number>>>;
+  /** What the group's reference took in the same thread, in turn with it. */
+  readonly beside?: Readonly<Partial<Record<MetricName, number>>>;
   /** Operations of each thread; empty where they do not do the same. */
   readonly perThread: readonly number[];
   /** By class and mode of lock: waited time, as part of the threads' time. */

@@ -103,10 +103,11 @@ async function runOnce(spec: CellSpec, into: Collected, round: number, options: 
 }
 
 function keep(into: Collected, round: number, run: CellRun): void {
-  const { metrics, perThread, lockWait, sharedLocks } = run;
+  const { metrics, beside, perThread, lockWait, sharedLocks } = run;
   into.rounds.push({
     round,
     metrics: metrics as Record<string, number>,
+    ...(beside === undefined ? {} : { beside: beside as Record<string, number> }),
     perThread: [...perThread],
     lockWait,
     ...(sharedLocks === undefined ? {} : { sharedLocks }),
@@ -162,13 +163,20 @@ function ratios(cells: readonly BenchCell[], specs: readonly CellSpec[], seed: n
   });
 }
 
-/** `cell` to `reference`. A figure that is 0 in the reference has no ratio in that round. */
+/**
+ * `cell` to `reference`. A figure that is 0 in the reference has no ratio in that round. Where both were measured beside the same third, each is
+ * first divided by what that took meanwhile: so two that were not run at the same time are compared all the same.
+ */
 export function pairedRatios(reference: BenchCell, cell: BenchCell, seed: number): BenchRatio[] {
-  const base = new Map(reference.rounds.map(({ round, metrics }) => [round, metrics]));
+  const base = new Map(reference.rounds.map((round) => [round.round, round]));
   return (GROUP_METRICS[cell.group] ?? []).flatMap((metric) => {
-    const values = cell.rounds.flatMap(({ round, metrics }) => {
-      const [own, other] = [metrics[metric], base.get(round)?.[metric]];
-      return own === undefined || other === undefined || other === 0 ? [] : [own / other];
+    const values = cell.rounds.flatMap(({ round, metrics, beside }) => {
+      const [own, other] = [metrics[metric], base.get(round)?.metrics[metric]];
+      if (own === undefined || other === undefined || other === 0) return [];
+      const [besideOwn, besideOther] = [beside?.[metric], base.get(round)?.beside?.[metric]];
+      return besideOwn === undefined || besideOther === undefined
+        ? [own / other]
+        : [own / besideOwn / (other / besideOther)];
     });
     if (values.length === 0) return [];
     const ratio = estimate(values, seed);

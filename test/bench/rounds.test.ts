@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CrewHung } from '../../src/bench/crew.ts';
 import { othersShare, parseCpuTimes, stealShare } from '../../src/bench/environment.ts';
-import { measureRounds } from '../../src/bench/run.ts';
+import { measureRounds, pairedRatios } from '../../src/bench/run.ts';
 import type { CellRun, CellSpec, CellTime } from '../../src/bench/run-types.ts';
 
 const NOTHING: CellRun = { metrics: {}, perThread: [], lockWait: {}, histogram: null, heat: null };
@@ -38,6 +38,28 @@ describe('rounds', () => {
     expect(new Set(orders.map(String)).size).toBeGreaterThan(5);
     expect(await run(1)).toEqual(orders);
     expect(await run(2)).not.toEqual(orders);
+  });
+
+  it('pair ratios with what was measured beside: a machine that is slow for one cell of a round slows no ratio', async () => {
+    const slow = [1, 3, 1, 2, 5, 1, 1, 4, 1, 2, 1, 1, 2, 1, 7, 1, 1, 3, 1, 1, 2, 1, 1, 2];
+    let cell = 0;
+    const timed = (ns: number) => (): CellRun => {
+      const now = slow[cell++ % slow.length]!;
+      return { ...NOTHING, metrics: { nsPerOp: ns * now }, beside: { nsPerOp: 20 * now } };
+    };
+    const cells = (['reference', 'b', 'c'] as const).map((name, i) => ({
+      ...spec(name, timed([20, 30, 45][i]!)),
+      suite: 'primitives' as const,
+      group: 'primitives',
+    }));
+    const measured = await measureRounds(cells, OPTIONS);
+    expect(measured.ratios.map(({ ratio: { median, lo, hi } }) => [median, lo, hi])).toEqual([
+      [1.5, 1.5, 1.5],
+      [2.25, 2.25, 2.25],
+    ]);
+    // Also of two neither of which is the reference.
+    const [, b, c] = measured.cells;
+    expect(pairedRatios(b!, c!, 1)[0]!.ratio.median).toBe(1.5);
   });
 
   it('pair ratios: a machine that is slow in some rounds slows both', async () => {
