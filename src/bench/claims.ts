@@ -1,5 +1,4 @@
 import type { BenchCell, BenchClaim, BenchResult, FiniteEstimate } from './result.ts';
-import { cellId } from './run-types.ts';
 import { MIN_ROUNDS, median } from './stats.ts';
 
 /** Two threads that share no address space do at least so much of what one does: they share nothing. */
@@ -21,13 +20,13 @@ export function claimsOf(cells: readonly BenchCell[], rounds: Pick<BenchResult, 
 export const othersOf = (rounds: Pick<BenchResult, 'rounds'>['rounds']): number =>
   rounds.length === 0 ? 0 : median(rounds.map(({ others }) => others ?? 0));
 
-function speedupClaim({ id, group, subject, params, metrics }: BenchCell, busy: boolean): BenchClaim[] {
+function speedupClaim({ id, group, params, metrics }: BenchCell, busy: boolean): BenchClaim[] {
   if (group !== 'scaling' || params.threads !== 2 || params.mms !== 2 || metrics.speedup === undefined) return [];
   const holds = held('at least', LEAST_SPEEDUP, metrics.speedup);
   return [
     {
       cell: id,
-      base: cellId('scaling', subject, ALONE),
+      base: id,
       metric: 'speedup',
       asked: 'at least',
       bound: LEAST_SPEEDUP,

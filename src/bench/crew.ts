@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import type { Addr } from '../memory/address.ts';
-import { rawNotify, rawStore } from '../sync/atomics.ts';
+import type { Addr, Memory } from '../memory/address.ts';
+import { rawAdd, rawLoad, rawNotify, rawStore } from '../sync/atomics.ts';
 
-/** Words that a crew shares beside its arena: where its threads wait for the start and see the end. */
-export const GATE = { go: 0 as Addr, stop: 16 as Addr, $words: 32 } as const;
+/** Words that a crew shares beside its arena: where its threads wait for the start, see the end, and stand aside while `alone` is odd. */
+export const GATE = { go: 0 as Addr, stop: 16 as Addr, alone: 17 as Addr, $words: 32 } as const;
 
 /** What each thread of a crew is given. */
 export interface CrewTask<J> {
@@ -28,9 +28,18 @@ export interface CrewOptions<J, S> {
   readonly slices: number;
   /** Reads the figures that the threads keep in shared memory. */
   readonly read: () => S;
+  /** After the last reading, before the stop. */
+  readonly afterwards?: (crew: CrewAtWork) => Promise<void>;
   /** Called together with the stop: whatever else the threads look at. */
   readonly stop?: () => void;
   readonly signal?: AbortSignal;
+}
+
+/** A crew whose threads take turns. */
+export interface CrewAtWork {
+  /** True: only the first thread goes on. The others have stood aside within a few turns. */
+  alone(alone: boolean): void;
+  sleep(ms: number): Promise<void>;
 }
 
 export interface CrewReading<S> {
@@ -59,13 +68,26 @@ export async function runCrew<J, S>(options: CrewOptions<J, S>): Promise<CrewRea
     rawStore(words, GATE.go, 1);
     rawNotify(words, GATE.go, Number.POSITIVE_INFINITY);
     const readings = await readAll(options, crew.failed);
+    if (options.signal?.aborted !== true) await options.afterwards?.(atWork(words, crew.failed));
     rawStore(words, GATE.stop, 1);
+    atWork(words, crew.failed).alone(false);
     options.stop?.();
     await crew.all('done', END_MS);
     return readings;
   } finally {
     await crew.close();
   }
+}
+
+function atWork(words: Memory, failed: AbortSignal): CrewAtWork {
+  return {
+    alone(alone) {
+      if (((rawLoad(words, GATE.alone) & 1) !== 0) === alone) return;
+      rawAdd(words, GATE.alone, 1);
+      rawNotify(words, GATE.alone, Number.POSITIVE_INFINITY);
+    },
+    sleep: (ms) => sleep(ms, failed),
+  };
 }
 
 /** A bound was passed: whatever the threads are stuck in, they would be again. */

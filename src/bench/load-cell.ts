@@ -6,13 +6,14 @@ import { HISTOGRAM_DOUBLES, type Histogram, quantilesOf, sumHistograms } from '.
 import { sumLocks, sumLockWaits } from '../trace/lock-stat-sums.ts';
 import { arenaWords } from '../world/size.ts';
 import { attachWorld, type World } from '../world/world.ts';
-import { type CrewReading, runCrew } from './crew.ts';
+import { type CrewAtWork, type CrewReading, runCrew } from './crew.ts';
 import { heatOf, histogramBetween } from './distribution.ts';
 import { type LoadConfig, type LoadJob, loadPlan } from './load-plan.ts';
 import { sharedTakes, takesBytes, takesOf } from './lock-takes.ts';
 import type { MetricName } from './metrics.ts';
 import { prepared } from './prepare.ts';
 import type { CellRun, CellTime } from './run-types.ts';
+import { type Speedup, speedupOf } from './speedup.ts';
 
 const ENTRY = new URL('./load-thread.js', import.meta.url);
 
@@ -29,16 +30,30 @@ interface LoadReading {
   readonly bounces: ReadonlyMap<string, number>;
 }
 
-/** The same twice: for its time, and then, as counting takes time, for the locks that the threads share. One thread alone shares none. */
-export async function runCountedCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
-  const timed = await runLoadCell(config, time);
-  if (config.roles.length === 1 || time.signal?.aborted === true) return timed;
+/**
+ * Of several threads also what they do together to what one does alone; and then, as counting takes time, another run for the locks that they
+ * share.
+ */
+export async function runScalingCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
+  if (config.roles.length === 1) return runLoadCell(config, time);
+  let speedup: Speedup | undefined;
+  const run = await runLoadCell(config, time, async (crew, world) => {
+    const refaults = (): number =>
+      world.counters.reduce((sum, base) => sum + world.f64[base + COUNTER['op.madvise']]!, 0);
+    speedup = await speedupOf(crew, time, refaults);
+  });
+  const timed = { ...run, metrics: { ...run.metrics, ...speedup } };
+  if (time.signal?.aborted === true) return timed;
   const { sharedLocks } = await runLoadCell({ ...config, counting: true }, time);
   return sharedLocks === undefined ? timed : { ...timed, sharedLocks };
 }
 
 /** One strategy under one load for a fixed time. */
-export async function runLoadCell(config: LoadConfig, time: CellTime): Promise<CellRun> {
+export async function runLoadCell(
+  config: LoadConfig,
+  time: CellTime,
+  afterwards?: (crew: CrewAtWork, world: World) => Promise<void>,
+): Promise<CellRun> {
   const plan = loadPlan({ ...config, seed: time.seed });
   const threads = config.roles.length;
   const bytes = arenaWords(plan) * 4;
@@ -57,6 +72,7 @@ export async function runLoadCell(config: LoadConfig, time: CellTime): Promise<C
     job: { ...job, keys, ...(takes === undefined ? {} : { takes }) },
     ...time,
     read: () => readWorld(world),
+    ...(afterwards === undefined ? {} : { afterwards: (crew) => afterwards(crew, world) }),
     stop: () => stopThreads(world),
   });
   const { run, operations } = loadRun(config, readings);

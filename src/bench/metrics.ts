@@ -26,7 +26,7 @@ export const METRICS = {
   registerP99: { title: 'registration, p99', unit: 'ns', better: 'lower' },
   refaultsPerSec: { title: 'madvise and refault', unit: '/s', better: 'higher' },
   refaultNs: { title: 'madvise of a page and its refault, thread time', unit: 'ns', better: 'lower' },
-  speedup: { title: 'operations, to those of one thread of the same design', unit: 'ratio', better: 'higher' },
+  speedup: { title: 'operations, to those of one of the threads alone', unit: 'ratio', better: 'higher' },
   growth: { title: 'time, to that with the fewest umems', unit: 'ratio', better: 'lower' },
   cpuGrowth: {
     title: 'CPU time of one operation, to that of the cell it is held against',

@@ -1,6 +1,6 @@
 import { ALONE } from './claims.ts';
 import type { SuiteOptions } from './defaults.ts';
-import { runCountedCell, runLoadCell } from './load-cell.ts';
+import { runLoadCell, runScalingCell } from './load-cell.ts';
 import { type LoadConfig, type LoadRole, type Observing, unfit } from './load-plan.ts';
 import { runLockCell } from './lock-cell.ts';
 import { LOCK_REFERENCE, LOCKS, type LockName } from './lock-plan.ts';
@@ -118,7 +118,7 @@ function strategyCells(options: SuiteOptions, notes: string[]): CellSpec[] {
           threads: config.roles.length,
           reference: cellId(group, first!.strategy, params),
           ...(base === undefined ? {} : { base: { id: cellId(group, strategy, base.params), figures: base.figures } }),
-          run: (time) => (group === 'scaling' ? runCountedCell(full, time) : runLoadCell(full, time)),
+          run: (time) => (group === 'scaling' ? runScalingCell(full, time) : runLoadCell(full, time)),
         });
     }
   return cells;
@@ -159,7 +159,6 @@ const registerPoints = ({ quick }: SuiteOptions): Point[] =>
   });
 
 const GROWTH: Base['figures'] = { growth: 'refaultNs', cpuGrowth: 'cpuNsPerOp' };
-const SPEEDUP: Base['figures'] = { speedup: 'refaultsPerSec', cpuGrowth: 'cpuNsPerOp' };
 
 /** One thread, or two that share as little as they can. */
 function singlePoints({ quick }: SuiteOptions): Point[] {
@@ -175,12 +174,7 @@ function singlePoints({ quick }: SuiteOptions): Point[] {
   return [
     ...refault.map((params) => point('refault', params, params, { params: refault[0]!, figures: GROWTH })),
     ...scaling.map((params) =>
-      point(
-        'scaling',
-        params,
-        { mms: params.mms, roles: new Array<LoadRole>(params.threads).fill('refault') },
-        { params: ALONE, figures: SPEEDUP },
-      ),
+      point('scaling', params, { mms: params.mms, roles: new Array<LoadRole>(params.threads).fill('refault') }),
     ),
     ...observing.map((one) => point('observing', { observer: one }, { observing: one })),
   ];

@@ -22,7 +22,7 @@ export function groupNotes({ cells, claims = [], rounds }: BenchResult, group: s
 }
 
 const HOW =
-  'speedup: to one thread of the same design in the same round. The word that limits is the one of all locks taken by both threads that moves most often: that a thread takes and finds last taken by the other. It is counted in a run beside the timed one. Words that are no locks, such as counters, are not counted. Moves and speedup need two cores: where other processes leave the threads no two, a word moves at most as often as the threads are exchanged, and the times that it is taken say how often it could.';
+  'speedup: what the threads do together to what the first of them does alone, in the same cell, ten milliseconds each in turn; cpuGrowth: the same of the CPU time of an operation. The word that limits is the one of all locks taken by both threads that moves most often: that a thread takes and finds last taken by the other. It is counted in a run beside the timed one. Words that are no locks, such as counters, are not counted. Moves and speedup need two cores: where other processes leave the threads no two, a word moves at most as often as the threads are exchanged, and the times that it is taken say how often it could.';
 
 /** `interval-notifier: ...` with an mm each, and in one mm with the word that moves. */
 function scalingNote(cells: readonly BenchCell[], claims: readonly BenchClaim[], others: number): string[] {

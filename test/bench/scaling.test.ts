@@ -1,13 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { claimsOf, logGrowth, perTenfold } from '../../src/bench/claims.ts';
 import { withDerived } from '../../src/bench/derived.ts';
 import { limitOf } from '../../src/bench/limit.ts';
-import { runCountedCell } from '../../src/bench/load-cell.ts';
+import { runScalingCell } from '../../src/bench/load-cell.ts';
 import { type LoadConfig, loadPlan } from '../../src/bench/load-plan.ts';
 import { countOperation, sharedTakes, takesBytes, takesOf, takesRecorder } from '../../src/bench/lock-takes.ts';
 import type { BenchCell, BenchResult, BenchRound } from '../../src/bench/result.ts';
 import { measureRounds } from '../../src/bench/run.ts';
 import type { CellSpec } from '../../src/bench/run-types.ts';
+import { speedupOf } from '../../src/bench/speedup.ts';
 import type { Addr, Memory } from '../../src/memory/address.ts';
 import { groupNotes } from '../../src/report/bench-claims.ts';
 import { CLS_OFFSET, LOCK_CLASS } from '../../src/sync/lock-class.ts';
@@ -29,12 +30,11 @@ function scalingSpec(threads: number, mms: number, perSec: number): CellSpec {
     params: { threads, mms },
     threads,
     reference: id(threads, mms),
-    ...(threads === 1 ? {} : { base: { id: id(1, 1), figures: { speedup: 'refaultsPerSec' } } }),
     run: async () => {
       const refaultsPerSec = perSec * SPEEDS[round++]!;
       const shared = mms === 1 ? { 'mmap_lock R': { taken: 2, moved: 1.5 } } : {};
       return {
-        metrics: { refaultsPerSec },
+        metrics: { refaultsPerSec, ...(threads === 1 ? {} : { speedup: perSec / 1000 }) },
         perThread: [],
         lockWait: {},
         ...(threads === 1 ? {} : { sharedLocks: shared }),
@@ -45,19 +45,58 @@ function scalingSpec(threads: number, mms: number, perSec: number): CellSpec {
   };
 }
 
+const config = (mms: number): LoadConfig => ({
+  strategy: 'interval-notifier',
+  roles: ['refault', 'refault'],
+  mms,
+  umems: 20,
+  overlap: 0,
+  vmas: 1,
+  observing: 'none',
+  seed: 1,
+});
+const time = { practiceMs: 200, warmupMs: 5, cellMs: 20, slices: 2, seed: 9 };
+
 const measured = (inOneMm: number, inTwo: number): ReturnType<typeof measureRounds> =>
   measureRounds([scalingSpec(1, 1, 1000), scalingSpec(2, 1, inOneMm), scalingSpec(2, 2, inTwo)], ROUNDS);
 
 describe('two threads beside one', () => {
-  it('are told in each round by that of one thread, so that a slow machine slows both', async () => {
-    const { cells } = await measured(900, 1800);
-    expect(cells[0]!.metrics.speedup).toBeUndefined();
-    expect(cells[1]!.metrics.speedup).toEqual({ median: 0.9, lo: 0.9, hi: 0.9, n: 8 });
-    expect(cells[2]!.metrics.speedup!.median).toBeCloseTo(1.8, 9);
-    expect(cells[2]!.metrics.refaultsPerSec!.lo).toBeLessThan(1000);
+  afterEach(() => vi.restoreAllMocks());
+
+  it('are told in turn with one of them, so that a machine that is slow for a while slows both', async () => {
+    // One thread does 8 a millisecond, two do 14, each of them for 1.5 times the CPU time; the machine is slower with each slice.
+    let [now, done, cpu, slices] = [0, 0, 0, 0];
+    let two = true;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    vi.spyOn(process, 'cpuUsage').mockImplementation((since) => ({ user: cpu - (since?.user ?? 0), system: 0 }));
+    const crew = {
+      alone(alone: boolean) {
+        two = !alone;
+        slices++;
+      },
+      async sleep(ms: number) {
+        const operations = (ms * (two ? 14 : 8)) / (1 + 0.01 * slices);
+        now += ms;
+        done += operations;
+        cpu += operations * (1 + 0.01 * slices) * (two ? 150 : 100);
+      },
+    };
+    const { speedup, cpuGrowth } = await speedupOf(crew, { cellMs: 300 }, () => done);
+    expect(slices).toBeGreaterThan(30);
+    expect(speedup).toBeCloseTo(1.75, 3);
+    expect(cpuGrowth).toBeCloseTo(1.5, 6);
+    expect(two).toBe(false);
   });
 
-  it('have no figure in a round in which one of the two cells has none', () => {
+  it('are compared with themselves on real threads, which all end', async () => {
+    const { metrics } = await runScalingCell(config(2), time);
+    expect(metrics.speedup).toBeGreaterThan(0.1);
+    expect(metrics.speedup).toBeLessThan(10);
+    expect(metrics.cpuGrowth).toBeGreaterThan(0);
+    expect((await runScalingCell({ ...config(1), roles: ['refault'] }, time)).metrics.speedup).toBeUndefined();
+  });
+
+  it('have no multiple of another cell in a round in which one of the two has no figure', () => {
     const round = (n: number, refaultsPerSec?: number): BenchRound => ({
       round: n,
       metrics: refaultsPerSec === undefined ? {} : { refaultsPerSec },
@@ -66,14 +105,14 @@ describe('two threads beside one', () => {
     });
     const own = [round(0, 20), round(1, 20), round(2), round(3, 20)];
     const base = [round(0, 10), round(2, 10), round(3, 0)];
-    const derived = withDerived(own, base, { speedup: 'refaultsPerSec' });
-    expect(derived.map(({ metrics }) => metrics.speedup)).toEqual([2, undefined, undefined, undefined]);
+    const derived = withDerived(own, base, { growth: 'refaultsPerSec' });
+    expect(derived.map(({ metrics }) => metrics.growth)).toEqual([2, undefined, undefined, undefined]);
   });
 
   it('are asked for 1.6 with an mm each, and only there', async () => {
     const { claims } = await measured(500, 1650);
     expect(claims).toMatchObject([
-      { cell: 'scaling/a threads=2 mms=2', base: 'scaling/a threads=1 mms=1', asked: 'at least', bound: 1.6 },
+      { cell: 'scaling/a threads=2 mms=2', base: 'scaling/a threads=2 mms=2', asked: 'at least', bound: 1.6 },
     ]);
   });
 
@@ -198,20 +237,8 @@ describe('locks that threads share', () => {
     ]);
   });
 
-  const config = (mms: number): LoadConfig => ({
-    strategy: 'interval-notifier',
-    roles: ['refault', 'refault'],
-    mms,
-    umems: 20,
-    overlap: 0,
-    vmas: 1,
-    observing: 'none',
-    seed: 1,
-  });
-  const time = { practiceMs: 200, warmupMs: 5, cellMs: 20, slices: 2, seed: 9 };
-
   it('of one mm are its own two, taken as often as a refault needs them', async () => {
-    const { sharedLocks } = await runCountedCell(config(1), time);
+    const { sharedLocks } = await runScalingCell(config(1), time);
     expect(Object.keys(sharedLocks!).sort()).toEqual(['mmap_lock R', 'mmu_notifier_lock W']);
     // The stop may fall into a refault.
     expect(sharedLocks!['mmap_lock R']!.taken).toBeCloseTo(2, 1);
@@ -220,7 +247,7 @@ describe('locks that threads share', () => {
   });
 
   it('of two mms are none', async () => {
-    expect((await runCountedCell(config(2), time)).sharedLocks).toEqual({});
+    expect((await runScalingCell(config(2), time)).sharedLocks).toEqual({});
   });
 
   it('are counted beside what is timed, which counts none', () => {

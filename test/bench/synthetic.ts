@@ -57,6 +57,7 @@ export function invented(spec: CellSpec, seed: number): CellRun {
     refaultNs: 1e9 / perSec,
     refaultsPerSec: perSec,
     lockWait: 0.2,
+    ...(spec.threads === 1 ? {} : { speedup: 1 + 0.03 * normal(state), cpuGrowth: 2 }),
   };
   const own = GROUP_METRICS[spec.group]!;
   return {
