@@ -181,6 +181,7 @@ const QUOTED = [
 
 /** What may be held against what. */
 export const COMPARABLE = [
+  'A primitive alone is measured in turn with the inline futex on one thread, a few milliseconds each, and the speedup of two threads in turn with one of them alone: such a ratio is narrower than the figures that it is made of.',
   'What is comparable: all locks do the same work under the lock (four words, raised or compared), take the time of one acquisition in sixteen, and are checked for lost writes. Locks without a mode for readers run at each share of reads too: that is what a reader-writer lock has to beat. The locks of this project publish their holders and keep a class, which the inline futex mutex and the peers do not.',
   'CPU time of an operation is what this process used, spinning and waking with it; other work on the machine is not in it, as it is in everything that is told by the clock.',
   'What is not: the seqcount has no readers that exclude anybody, so its reads are retried, not waited for, and its words are read and written atomically. The peers are measured by their blocking calls; their asynchronous ones return to the event loop and have no place in a thread that holds a model together. ringbuf.js is wait-free for one producer and one consumer and never sleeps; the page-request queue takes many of both, under a lock, and its takers may sleep.',
