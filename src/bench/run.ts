@@ -30,6 +30,19 @@ const SLICES = 20;
 /** On a quiet machine a tenth of it is used. */
 const PRACTICE_MS = 2000;
 
+/**
+ * With more threads than cores each cell lasts so much longer that a thread has as much of a core as in one that has them to itself. Otherwise what
+ * is measured is how the compiler and the scheduler begin: eight threads on two cores, in 100 ms, pass a rwsem on at a tenth of the rate that
+ * they come to, and the busiest of them does a thousand times what the idlest does.
+ */
+export function timeOf(
+  { threads }: Pick<CellSpec, 'threads'>,
+  { cores, cellMs, warmupMs }: Pick<RoundsOptions, 'cores' | 'cellMs' | 'warmupMs'>,
+): { readonly cellMs: number; readonly warmupMs: number } {
+  const crowd = Math.max(1, threads / cores);
+  return { cellMs: cellMs * crowd, warmupMs: warmupMs * crowd };
+}
+
 /** What has been seen of a cell so far. */
 interface Collected {
   readonly rounds: BenchRound[];
@@ -82,15 +95,20 @@ export async function measureRounds(specs: readonly CellSpec[], options: RoundsO
     cells,
     rounds,
     ratios: ratios(cells, specs, options.seed),
-    claims: claimsOf(cells, rounds),
+    claims: claimsOf(cells, rounds, options.seed),
     interrupted: stopped(),
   };
 }
 
 async function runOnce(spec: CellSpec, into: Collected, round: number, options: RoundsOptions): Promise<void> {
-  const { signal, seed, cellMs, warmupMs } = options;
+  const { signal, seed } = options;
   try {
-    const time = { practiceMs: PRACTICE_MS, warmupMs, cellMs, slices: SLICES, seed: mixSeed(seed, round) >>> 0 || 1 };
+    const time = {
+      ...timeOf(spec, options),
+      practiceMs: PRACTICE_MS,
+      slices: SLICES,
+      seed: mixSeed(seed, round) >>> 0 || 1,
+    };
     const run = await spec.run(signal === undefined ? time : { ...time, signal });
     // Cut short: its time is not that of the others.
     if (signal?.aborted === true) return;

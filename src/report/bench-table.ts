@@ -135,7 +135,7 @@ export function legend({ environment, options, rounds, seed, interrupted }: Benc
   };
   return [
     `${environment.cpu}, ${environment.cores} cores, governor ${environment.governor ?? 'unknown'}, steal time ${worst('steal')}, CPU time of other processes ${worst('others')}, load ${environment.loadavg.toFixed(1)} at the start; Node ${environment.node}, ${environment.platform}, commit ${environment.commit?.slice(0, 12) ?? 'unknown'}.`,
-    `${interrupted ? `Interrupted: ${rounds.length} of ` : ''}${options.rounds} rounds; every cell once in each, in a random order (seed ${seed}), for ${options.cellMs} ms after ${options.warmupMs} ms that do not count, on threads of its own.`,
+    `${interrupted ? `Interrupted: ${rounds.length} of ` : ''}${options.rounds} rounds; every cell once in each, in a random order (seed ${seed}), for ${options.cellMs} ms after ${options.warmupMs} ms that do not count, on threads of its own; with more threads than cores both so much longer that a thread has as much of a core.`,
     'Figures are medians over the rounds with 95 % bootstrap intervals. Ratios are made within a round, then summed up the same way. better and worse: the interval of the ratio excludes 1; =: it does not, which is no proof that both are the same; ?: too few rounds to say.',
     `*: more threads than the ${environment.cores} cores: such a rank is one of the scheduler too. ???: the busiest thread did more than twice what the idlest did.`,
   ];

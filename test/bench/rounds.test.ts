@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CrewHung } from '../../src/bench/crew.ts';
 import { othersShare, parseCpuTimes, stealShare } from '../../src/bench/environment.ts';
-import { measureRounds, pairedRatios } from '../../src/bench/run.ts';
+import { measureRounds, pairedRatios, timeOf } from '../../src/bench/run.ts';
 import type { CellRun, CellSpec, CellTime } from '../../src/bench/run-types.ts';
 
 const NOTHING: CellRun = { metrics: {}, perThread: [], lockWait: {}, histogram: null, heat: null };
@@ -38,6 +38,23 @@ describe('rounds', () => {
     expect(new Set(orders.map(String)).size).toBeGreaterThan(5);
     expect(await run(1)).toEqual(orders);
     expect(await run(2)).not.toEqual(orders);
+  });
+
+  it('give each thread of a crowd as much of a core as one that has it to itself', async () => {
+    const times = [1, 2, 3, 16].map((threads) => timeOf({ threads }, { cores: 2, cellMs: 10, warmupMs: 4 }));
+    expect(times.map(({ cellMs, warmupMs }) => [cellMs, warmupMs])).toEqual([
+      [10, 4],
+      [10, 4],
+      [15, 6],
+      [80, 32],
+    ]);
+    const seen: number[] = [];
+    const note = ({ cellMs }: CellTime): CellRun => {
+      seen.push(cellMs);
+      return speed(1);
+    };
+    await measureRounds([spec('reference', note, 8)], { ...OPTIONS, rounds: 1 });
+    expect(seen).toEqual([40]);
   });
 
   it('pair ratios with what was measured beside: a machine that is slow for one cell of a round slows no ratio', async () => {

@@ -119,10 +119,10 @@ describe('two threads beside one', () => {
   it('are asked in vain where the machine was theirs, and where it was not nobody knows', async () => {
     const { cells } = await measured(500, 1500);
     const judged = (others: number | null): boolean | null =>
-      claimsOf(cells, [{ order: [], steal: null, others }])[0]!.holds;
+      claimsOf(cells, [{ order: [], steal: null, others }], 1)[0]!.holds;
     expect([judged(0.01), judged(null), judged(0.4)]).toEqual([false, false, null]);
     const fast = (await measured(500, 1700)).cells;
-    expect(claimsOf(fast, [{ order: [], steal: null, others: 0.4 }])[0]!.holds).toBe(true);
+    expect(claimsOf(fast, [{ order: [], steal: null, others: 0.4 }], 1)[0]!.holds).toBe(true);
   });
 });
 
@@ -151,6 +151,7 @@ describe('growth with the umems', () => {
         cellOf('refault', { umems: 100 }, { growth: { median: 1, lo: 1, hi: 1, n } }),
       ],
       [],
+      1,
     )[0]!.holds;
 
   it('is held against the logarithm, from the fewest to the most', () => {
@@ -169,7 +170,7 @@ describe('growth with the umems', () => {
       cellOf('refault', { umems: 10 }, {}),
       cellOf('refault', { umems: 1000 }, { growth: { median: 1.21, lo: 1.0, hi: 1.44, n: 9 } }),
     ];
-    const run = { cells, claims: claimsOf(cells, []), rounds: [] } as unknown as BenchResult;
+    const run = { cells, claims: claimsOf(cells, [], 1), rounds: [] } as unknown as BenchResult;
     expect(groupNotes(run, 'refault')).toEqual([
       'a: from 10 to 1,000 umems x1.21 1.00..1.44, for each tenfold x1.10 1.00..1.20; log n grows x3.00: at most proportional to log n.',
     ]);

@@ -57,7 +57,7 @@ export function invented(spec: CellSpec, seed: number): CellRun {
     refaultNs: 1e9 / perSec,
     refaultsPerSec: perSec,
     lockWait: 0.2,
-    ...(spec.threads === 1 ? {} : { speedup: 1 + 0.03 * normal(state), cpuGrowth: 2 }),
+    ...(spec.threads === 1 ? {} : { maxMin: spec.threads, speedup: 1 + 0.03 * normal(state), cpuGrowth: 2 }),
   };
   const own = GROUP_METRICS[spec.group]!;
   return {
@@ -120,6 +120,6 @@ export async function syntheticBench(
     notes,
     ...measured,
     rounds: quiet,
-    claims: claimsOf(measured.cells, quiet),
+    claims: claimsOf(measured.cells, quiet, seed),
   });
 }
