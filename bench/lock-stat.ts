@@ -2,19 +2,21 @@ import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { type Estimate, median } from '../src/bench/stats.ts';
+import type { Estimate } from '../src/bench/stats.ts';
 import { inlineMore } from '../src/cli/inlining.ts';
 import { table } from '../src/report/format.ts';
 import { LOCK_STAT_LEVELS, type LockStatLevel } from '../src/trace/lock-stat.ts';
 import { wholeOf } from './arguments.ts';
 import { madeBy, writeSection } from './doc-section.ts';
-import { orderOf, pairedRatio, ratioCells } from './level-ratios.ts';
+import { type Generations, medianOver, orderOf, ratioCells, ratioOver } from './level-ratios.ts';
 import { type LockStatTask, PAIRS } from './lock-stat-worker.ts';
 import { loadWords, machineWords } from './machine.ts';
 import { openRefaultWorld, type RefaultConfig } from './refault-world.ts';
 
 export interface LockStatOptions {
-  /** How often all levels are measured, in turn; at least 6. */
+  /** How often all threads are new ones. */
+  readonly generations: number;
+  /** How often all levels are measured, in turn, in each generation. */
   readonly rounds: number;
   /** For each case of a pair, and for the mix, in each round, milliseconds. */
   readonly pairMs: number;
@@ -24,9 +26,11 @@ export interface LockStatOptions {
 }
 
 const MIX_THREADS = 2;
+/** Until V8 has compiled the pairs. */
+const WARM_UP_ROUNDS = 3;
 const ROUND_TIMEOUT_MS = 60_000;
 
-/** What one level costs, over the rounds. */
+/** What one level costs, over the generations. */
 export interface LevelRow {
   readonly name: string;
   readonly level: LockStatLevel;
@@ -43,14 +47,19 @@ export interface LevelRow {
  * two threads that refault the same pages. In each round every level has its turn, in another order each time.
  */
 export async function lockStatBench(options: LockStatOptions): Promise<LevelRow[]> {
+  const generations: Round[][] = [];
+  for (let n = 0; n < options.generations; n++) generations.push(await generation(n, options));
+  return [...PAIRS.flatMap((name, pair) => pairRows(name, pair, generations)), ...mixRows(generations)];
+}
+
+async function generation(nth: number, options: LockStatOptions): Promise<Round[]> {
   const levels = LOCK_STAT_LEVELS.map(openLevel);
   try {
     for (const { mix } of levels) await warmUp(mix, options);
     const rounds: Round[] = [];
-    // The first is the warm-up of the pairs.
-    await runRound(levels, 0, options);
-    for (let n = 0; n < options.rounds; n++) rounds.push(await runRound(levels, n, options));
-    return [...PAIRS.flatMap((name, pair) => pairRows(name, pair, rounds)), ...mixRows(rounds)];
+    for (let n = 0; n < WARM_UP_ROUNDS; n++) await runRound(levels, n, options);
+    for (let n = 0; n < options.rounds; n++) rounds.push(await runRound(levels, nth * options.rounds + n, options));
+    return rounds;
   } finally {
     await Promise.all(levels.flatMap(({ pairs, mix }) => [pairs, ...mix].map((worker) => worker.terminate())));
   }
@@ -117,35 +126,28 @@ async function ask(worker: Worker, ms: number): Promise<number[]> {
 
 const REFERENCES = 2;
 
-const pairRows = (name: string, pair: number, rounds: readonly Round[]): LevelRow[] =>
+const pairRows = (name: string, pair: number, generations: Generations<Round>): LevelRow[] =>
   LOCK_STAT_LEVELS.map((level, l) => {
-    const own = rounds.map((round) => round[l]!.pairs[REFERENCES + pair]!);
-    const xFutex = (of: number): number[] =>
-      rounds.map((round) => round[of]!.pairs[REFERENCES + pair]! / round[of]!.pairs[0]!);
+    const own = (turn: Turn): number => turn.pairs[REFERENCES + pair]!;
+    const toFutex = (turn: Turn): number => own(turn) / turn.pairs[0]!;
     return {
       name,
       level,
-      value: median(own),
-      futex: pairedRatio(
-        own,
-        rounds.map((round) => round[l]!.pairs[0]!),
-      ),
-      off: pairedRatio(xFutex(l), xFutex(0)),
+      value: medianOver(generations, (round) => own(round[l]!)),
+      futex: ratioOver(generations, (round) => toFutex(round[l]!)),
+      off: ratioOver(generations, (round) => toFutex(round[l]!) / toFutex(round[0]!)),
     };
   });
 
-const mixRows = (rounds: readonly Round[]): LevelRow[] =>
+const mixRows = (generations: Generations<Round>): LevelRow[] =>
   ['time for each', 'processor time for each'].flatMap((figure, f) =>
-    LOCK_STAT_LEVELS.map((level, l) => {
-      const of = (which: number): number[] => rounds.map((round) => round[which]!.mix[f]!);
-      return {
-        name: `refaults of ${MIX_THREADS} threads, ${figure}`,
-        level,
-        value: median(of(l)),
-        futex: null,
-        off: pairedRatio(of(l), of(0)),
-      };
-    }),
+    LOCK_STAT_LEVELS.map((level, l) => ({
+      name: `refaults of ${MIX_THREADS} threads, ${figure}`,
+      level,
+      value: medianOver(generations, (round) => round[l]!.mix[f]!),
+      futex: null,
+      off: ratioOver(generations, (round) => round[l]!.mix[f]! / round[0]!.mix[f]!),
+    })),
   );
 
 /** Rows as aligned columns. */
@@ -167,10 +169,16 @@ export function lockStatTable(rows: readonly LevelRow[]): string {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   inlineMore();
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '150' }, out: { type: 'string' } },
+    options: {
+      generations: { type: 'string', default: '12' },
+      rounds: { type: 'string', default: '12' },
+      out: { type: 'string' },
+    },
   });
+  const generations = wholeOf('--generations', values.generations);
   const rounds = wholeOf('--rounds', values.rounds);
   const where = `${machineWords()}, ${loadWords()}`;
-  const rows = await lockStatBench({ rounds, pairMs: 5, mixMs: 60 });
-  writeSection(values.out, 'lock-stat', madeBy('lock-stat', `${where}; ${rounds} rounds.`, lockStatTable(rows)));
+  const rows = await lockStatBench({ generations, rounds, pairMs: 5, mixMs: 60 });
+  const how = `${where}; ${generations} generations of threads, ${rounds} rounds each.`;
+  writeSection(values.out, 'lock-stat', madeBy('lock-stat', how, lockStatTable(rows)));
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Estimate, median } from '../src/bench/stats.ts';
+import type { Estimate } from '../src/bench/stats.ts';
 import { findScenario, packageRoot } from '../src/cli/package-root.ts';
 import { short, table } from '../src/report/format.ts';
 import { loadScenario } from '../src/scenario/load.ts';
@@ -10,12 +10,15 @@ import type { CellPlan } from '../src/scenario/plan.ts';
 import { nthSeed, resolveCells } from '../src/scenario/resolve.ts';
 import { durationOf, wholeOf } from './arguments.ts';
 import { madeBy, writeSection } from './doc-section.ts';
-import { orderOf, pairedRatio, ratioCells } from './level-ratios.ts';
+import { type Generations, medianOver, orderOf, ratioCells, ratioOver } from './level-ratios.ts';
 import { loadWords, machineWords } from './machine.ts';
 import type { MixedCell } from './mixed-cost-process.ts';
 
 export interface MixedCostOptions {
   readonly strategies: readonly string[];
+  /** How often all processes are new ones. */
+  readonly generations: number;
+  /** In each generation. */
   readonly rounds: number;
   /** Of one cell, milliseconds. */
   readonly durationMs: number;
@@ -46,7 +49,7 @@ export function mixedPlans(strategy: string, seed: number, durationMs: number): 
   return CASES.map(({ change }) => ({ ...plan!, ...change(plan!) }));
 }
 
-/** One case of one strategy, over the rounds. */
+/** One case of one strategy, over the generations. */
 export interface MixedRow {
   readonly strategy: string;
   readonly name: string;
@@ -60,36 +63,48 @@ export interface MixedRow {
 /** What tracing and lock statistics cost in the shipped scenario `mixed`. */
 export async function mixedCost(options: MixedCostOptions): Promise<MixedRow[]> {
   const rows: MixedRow[] = [];
-  for (const strategy of options.strategies) rows.push(...mixedRows(strategy, await mixedRounds(strategy, options)));
+  for (const strategy of options.strategies) {
+    const generations: MixedRound[][] = [];
+    for (let n = 0; n < options.generations; n++) generations.push(await generation(strategy, n, options));
+    rows.push(...mixedRows(strategy, generations));
+  }
   return rows;
 }
 
-/** Cells by round, then by case. */
-export type MixedRounds = readonly (readonly MixedCell[])[];
+/** By case. */
+export type MixedRound = readonly MixedCell[];
 
 /** Each case in a process of its own, all of them in turn in every round. */
-async function mixedRounds(strategy: string, options: MixedCostOptions): Promise<MixedRounds> {
+async function generation(strategy: string, nth: number, options: MixedCostOptions): Promise<MixedRound[]> {
   const { rounds, durationMs, warmUpMs, seed, say = () => {} } = options;
   const hosts = CASES.map(() => fork(fileURLToPath(new URL('./mixed-cost-process.js', import.meta.url))));
   try {
-    for (const [index, { name }] of CASES.entries()) {
+    for (const index of orderOf(nth, CASES.length)) {
       let spent = 0;
       for (let n = 0; spent < warmUpMs / 1000; n++)
         spent += (await ask(hosts[index]!, mixedPlans(strategy, nthSeed(seed, n), durationMs)[index]!)).cpuSeconds;
-      say(`${strategy}: ${name}: warmed up`);
     }
-    const all: MixedCell[][] = [];
-    for (let round = 0; round < rounds; round++) {
+    const all: MixedRound[] = [];
+    for (let n = 0; n < rounds; n++) {
+      const round = nth * rounds + n;
       const plans = mixedPlans(strategy, nthSeed(seed, round), durationMs);
       const cells: MixedCell[] = [];
       for (const index of orderOf(round, CASES.length)) cells[index] = await ask(hosts[index]!, plans[index]!);
       all.push(cells);
-      say(`${strategy}: round ${round + 1} of ${rounds}`);
     }
+    say(`${strategy}: generation ${nth + 1} of ${options.generations}`);
     return all;
   } finally {
-    for (const host of hosts) if (host.connected) host.disconnect();
+    await Promise.all(hosts.map(ended));
   }
+}
+
+/** A process that ends takes time from the next ones. */
+async function ended(host: ChildProcess): Promise<void> {
+  if (!host.connected) return;
+  const exit = once(host, 'exit', { signal: AbortSignal.timeout(SLACK_MS) });
+  host.disconnect();
+  await exit;
 }
 
 /** Beside its time, what a cell may take to start and end. */
@@ -112,19 +127,18 @@ async function ask(host: ChildProcess, plan: CellPlan): Promise<MixedCell> {
   }
 }
 
-export function mixedRows(strategy: string, rounds: MixedRounds): MixedRow[] {
-  const perSecond = (index: number): number[] =>
-    rounds.map((cells) => cells[index]!.operations / cells[index]!.seconds);
-  const perCpu = (index: number): number[] =>
-    rounds.map((cells) => cells[index]!.operations / cells[index]!.cpuSeconds);
-  return CASES.map(({ name }, index) => ({
-    strategy,
-    name,
-    perSecond: median(perSecond(index)),
-    perSecondRatio: pairedRatio(perSecond(index), perSecond(0)),
-    perCpuSecond: median(perCpu(index)),
-    perCpuSecondRatio: pairedRatio(perCpu(index), perCpu(0)),
-  }));
+export function mixedRows(strategy: string, generations: Generations<MixedRound>): MixedRow[] {
+  const perSecond = ({ operations, seconds }: MixedCell): number => operations / seconds;
+  const perCpu = ({ operations, cpuSeconds }: MixedCell): number => operations / cpuSeconds;
+  const figures = (of: (cell: MixedCell) => number, index: number): [number, Estimate] => [
+    medianOver(generations, (round) => of(round[index]!)),
+    ratioOver(generations, (round) => of(round[index]!) / of(round[0]!)),
+  ];
+  return CASES.map(({ name }, index) => {
+    const [perSecondMedian, perSecondRatio] = figures(perSecond, index);
+    const [perCpuSecond, perCpuSecondRatio] = figures(perCpu, index);
+    return { strategy, name, perSecond: perSecondMedian, perSecondRatio, perCpuSecond, perCpuSecondRatio };
+  });
 }
 
 /** Rows as aligned columns. */
@@ -146,9 +160,10 @@ export function mixedTable(rows: readonly MixedRow[]): string {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '60' },
-      duration: { type: 'string', default: '1s' },
-      'warm-up': { type: 'string', default: '40s' },
+      generations: { type: 'string', default: '8' },
+      rounds: { type: 'string', default: '12' },
+      duration: { type: 'string', default: '500ms' },
+      'warm-up': { type: 'string', default: '10s' },
       strategy: { type: 'string', default: 'interval-notifier,context-count' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
@@ -156,14 +171,16 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   });
   const where = `${machineWords()}, ${loadWords()}`;
   const rounds = wholeOf('--rounds', values.rounds);
+  const generations = wholeOf('--generations', values.generations);
   const rows = await mixedCost({
     strategies: values.strategy.split(','),
+    generations,
     rounds,
     durationMs: durationOf('--duration', values.duration),
     warmUpMs: durationOf('--warm-up', values['warm-up']),
     seed: wholeOf('--seed', values.seed),
     say: (line) => console.error(line),
   });
-  const how = `${where}; ${rounds} rounds with cells of ${values.duration}, after ${values['warm-up']} of CPU time of each that do not count.`;
+  const how = `${where}; ${generations} generations of processes, ${rounds} rounds with cells of ${values.duration}, after ${values['warm-up']} of CPU time of each that do not count.`;
   writeSection(values.out, 'mixed-cost', madeBy('mixed-cost', how, mixedTable(rows)));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CASES, type MixedRounds, mixedCost, mixedPlans, mixedRows, mixedTable } from '../../bench/mixed-cost.ts';
+import { CASES, type MixedRound, mixedCost, mixedPlans, mixedRows, mixedTable } from '../../bench/mixed-cost.ts';
 import type { MixedCell } from '../../bench/mixed-cost-process.ts';
 import { MIN_ROUNDS } from '../../src/bench/stats.ts';
 
@@ -26,34 +26,39 @@ describe('the cases of what tracing and lock statistics cost', () => {
       cpuSeconds,
       fault: null,
     });
-    const rounds: MixedRounds = Array.from({ length: MIN_ROUNDS + 1 }, (_, n) => [
-      cell(1000, n + 1, 1),
-      cell(1000, n + 1, 1),
-      cell(4000, 2 * (n + 1), 12),
-      cell(1000, n + 1, 1),
-      cell(500, n + 1, 2),
-    ]);
-    const rows = mixedRows('a', rounds);
+    const rounds = Array.from(
+      { length: 3 * (MIN_ROUNDS + 1) },
+      (_, n): MixedRound => [
+        cell(1000, n + 1, 1),
+        cell(1000, n + 1, 1),
+        cell(4000, 2 * (n + 1), 12),
+        cell(1000, n + 1, 1),
+        cell(500, n + 1, 2),
+      ],
+    );
+    const generations = Array.from({ length: MIN_ROUNDS + 1 }, (_, n) => rounds.slice(3 * n, 3 * n + 3));
+    const rows = mixedRows('a', generations);
     const one = (value: number) => ({ median: value, lo: value, hi: value, n: MIN_ROUNDS + 1 });
     expect(rows.map(({ perSecondRatio }) => perSecondRatio)).toEqual([1, 1, 2, 1, 0.5].map(one));
     expect(rows.map(({ perCpuSecondRatio }) => perCpuSecondRatio.median)).toEqual([1, 1, 1 / 3, 1, 0.25]);
-    expect(rows.map(({ perSecond }) => perSecond)).toEqual([250, 250, 500, 250, 125]);
+    expect(rows.map(({ perSecond }) => perSecond)).toEqual([1000, 1000, 2000, 1000, 500].map((n) => n / 11));
     const lines = mixedTable(rows).split('\n');
     expect(lines[0]).toMatch(/^strategy +mixed +ops\/s +x shipped +95 % +ops\/CPU s +x shipped +95 %$/);
-    expect(lines[3]).toMatch(/^a +trace off +500 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
+    expect(lines[3]).toMatch(/^a +trace off +182 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
   });
 
   it('run on real threads, each in a process of its own', async () => {
     const said: string[] = [];
     const rows = await mixedCost({
       strategies: ['context-count'],
+      generations: 2,
       rounds: 1,
-      durationMs: 150,
+      durationMs: 100,
       warmUpMs: 1,
       seed: 3,
       say: (line) => said.push(line),
     });
-    expect(said).toHaveLength(CASES.length + 1);
+    expect(said).toEqual([1, 2].map((n) => `context-count: generation ${n} of 2`));
     expect(rows.map(({ name }) => name)).toEqual(CASES.map(({ name }) => name));
     for (const { perSecond, perCpuSecond } of rows) {
       expect(perSecond).toBeGreaterThan(0);
