@@ -160,10 +160,10 @@ export function mixedTable(rows: readonly MixedRow[]): string {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { values } = parseArgs({
     options: {
-      generations: { type: 'string', default: '8' },
+      generations: { type: 'string', default: '6' },
       rounds: { type: 'string', default: '12' },
       duration: { type: 'string', default: '500ms' },
-      'warm-up': { type: 'string', default: '10s' },
+      'warm-up': { type: 'string', default: '25s' },
       strategy: { type: 'string', default: 'interval-notifier,context-count' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
