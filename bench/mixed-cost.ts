@@ -16,13 +16,13 @@ import type { MixedCell } from './mixed-cost-process.ts';
 
 export interface MixedCostOptions {
   readonly strategies: readonly string[];
-  /** How often all processes are new ones. */
+  /** How many processes, one after the other. */
   readonly generations: number;
   /** In each generation. */
   readonly rounds: number;
   /** Of one cell, milliseconds. */
   readonly durationMs: number;
-  /** CPU time that each case runs before the first round, until its threads' code is what it will be; milliseconds. */
+  /** CPU time that each process spends on all cases before its first round, until its threads' code is what it will be; milliseconds. */
   readonly warmUpMs: number;
   readonly seed: number;
   readonly say?: (line: string) => void;
@@ -36,7 +36,7 @@ type Change = Pick<CellPlan, 'trace' | 'lockStat'>;
  */
 export const CASES: readonly { readonly name: string; readonly change: (plan: CellPlan) => Partial<Change> }[] = [
   { name: 'as shipped: trace on, lock-stat off', change: () => ({}) },
-  { name: 'the same, another process', change: () => ({}) },
+  { name: 'the same again', change: () => ({}) },
   { name: 'trace off', change: ({ trace }) => ({ trace: { ...trace, on: false } }) },
   { name: 'lock-stat counts', change: () => ({ lockStat: 'counts' }) },
   { name: 'lock-stat full', change: () => ({ lockStat: 'full' }) },
@@ -74,28 +74,28 @@ export async function mixedCost(options: MixedCostOptions): Promise<MixedRow[]> 
 /** By case. */
 export type MixedRound = readonly MixedCell[];
 
-/** Each case in a process of its own, all of them in turn in every round. */
+/**
+ * One process, whose threads run all cases in turn in every round. With a process for each case the ratios differ from one set of processes to
+ * the next by more than tracing or counting costs: whether V8 came to better code is then in them, and it comes to another in each process.
+ */
 async function generation(strategy: string, nth: number, options: MixedCostOptions): Promise<MixedRound[]> {
   const { rounds, durationMs, warmUpMs, seed, say = () => {} } = options;
-  const hosts = CASES.map(() => fork(fileURLToPath(new URL('./mixed-cost-process.js', import.meta.url))));
+  const host = fork(fileURLToPath(new URL('./mixed-cost-process.js', import.meta.url)));
+  const round = async (n: number): Promise<MixedRound> => {
+    const plans = mixedPlans(strategy, nthSeed(seed, n), durationMs);
+    const cells: MixedCell[] = [];
+    for (const index of orderOf(n, CASES.length)) cells[index] = await ask(host, plans[index]!);
+    return cells;
+  };
   try {
-    for (const index of orderOf(nth, CASES.length)) {
-      let spent = 0;
-      for (let n = 0; spent < warmUpMs / 1000; n++)
-        spent += (await ask(hosts[index]!, mixedPlans(strategy, nthSeed(seed, n), durationMs)[index]!)).cpuSeconds;
-    }
+    for (let n = 0, spent = 0; spent < warmUpMs / 1000; n++)
+      spent += (await round(n)).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
     const all: MixedRound[] = [];
-    for (let n = 0; n < rounds; n++) {
-      const round = nth * rounds + n;
-      const plans = mixedPlans(strategy, nthSeed(seed, round), durationMs);
-      const cells: MixedCell[] = [];
-      for (const index of orderOf(round, CASES.length)) cells[index] = await ask(hosts[index]!, plans[index]!);
-      all.push(cells);
-    }
+    for (let n = 0; n < rounds; n++) all.push(await round(nth * rounds + n));
     say(`${strategy}: generation ${nth + 1} of ${options.generations}`);
     return all;
   } finally {
-    await Promise.all(hosts.map(ended));
+    await ended(host);
   }
 }
 
@@ -160,10 +160,10 @@ export function mixedTable(rows: readonly MixedRow[]): string {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { values } = parseArgs({
     options: {
-      generations: { type: 'string', default: '6' },
-      rounds: { type: 'string', default: '12' },
+      generations: { type: 'string', default: '12' },
+      rounds: { type: 'string', default: '24' },
       duration: { type: 'string', default: '500ms' },
-      'warm-up': { type: 'string', default: '25s' },
+      'warm-up': { type: 'string', default: '40s' },
       strategy: { type: 'string', default: 'interval-notifier,context-count' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string' },
@@ -181,6 +181,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     seed: wholeOf('--seed', values.seed),
     say: (line) => console.error(line),
   });
-  const how = `${where}; ${generations} generations of processes, ${rounds} rounds with cells of ${values.duration}, after ${values['warm-up']} of CPU time of each that do not count.`;
+  const how = `${where}; ${generations} generations of processes, ${rounds} rounds with cells of ${values.duration}, after ${values['warm-up']} of CPU time that do not count.`;
   writeSection(values.out, 'mixed-cost', madeBy('mixed-cost', how, mixedTable(rows)));
 }

@@ -47,7 +47,7 @@ describe('the cases of what tracing and lock statistics cost', () => {
     expect(lines[3]).toMatch(/^a +trace off +182 +2\.000 +2\.000\.\.2\.000 +333 +0\.333 +0\.333\.\.0\.333$/);
   });
 
-  it('run on real threads, each in a process of its own', async () => {
+  it('run on real threads, the same ones for all cases of a generation', async () => {
     const said: string[] = [];
     const rows = await mixedCost({
       strategies: ['context-count'],
