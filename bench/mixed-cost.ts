@@ -75,8 +75,8 @@ export async function mixedCost(options: MixedCostOptions): Promise<MixedRow[]> 
 export type MixedRound = readonly MixedCell[];
 
 /**
- * One process, whose threads run all cases in turn in every round. With a process for each case the ratios differ from one set of processes to
- * the next by more than tracing or counting costs: whether V8 came to better code is then in them, and it comes to another in each process.
+ * One process, whose threads run all cases in turn in every round. With a process for each case the ratios differed from one set of processes to
+ * the next by more than tracing or counting costs. What code that has only ever run one case would be is not told in this way.
  */
 async function generation(strategy: string, nth: number, options: MixedCostOptions): Promise<MixedRound[]> {
   const { rounds, durationMs, warmUpMs, seed, say = () => {} } = options;
@@ -112,11 +112,11 @@ const SLACK_MS = 120_000;
 
 async function ask(host: ChildProcess, plan: CellPlan): Promise<MixedCell> {
   const bound = AbortSignal.timeout(plan.durationMs + SLACK_MS);
-  const ended = new AbortController();
-  const onExit = (code: number | null): void => ended.abort(new Error(`a process ended with code ${code}`));
+  const exited = new AbortController();
+  const onExit = (code: number | null): void => exited.abort(new Error(`a process ended with code ${code}`));
   host.once('exit', onExit);
   try {
-    const answer = once(host, 'message', { signal: AbortSignal.any([bound, ended.signal]) });
+    const answer = once(host, 'message', { signal: AbortSignal.any([bound, exited.signal]) });
     host.send(plan);
     const [cell] = (await answer) as [MixedCell];
     // Its threads are new ones now, which have compiled nothing.

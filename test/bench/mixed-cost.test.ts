@@ -54,7 +54,7 @@ describe('the cases of what tracing and lock statistics cost', () => {
       generations: 2,
       rounds: 1,
       durationMs: 100,
-      warmUpMs: 1,
+      warmUpMs: 0,
       seed: 3,
       say: (line) => said.push(line),
     });
